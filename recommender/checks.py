@@ -1,0 +1,38 @@
+"""System checks with hints: what Django cannot know about RecLoop's own settings."""
+
+from collections.abc import Sequence
+from typing import Any
+
+from django.apps import AppConfig
+from django.conf import settings
+from django.core.checks import CheckMessage, Error, register
+
+
+@register()
+def loopback_in_debug(app_configs: Sequence[AppConfig] | None, **kwargs: Any) -> list[CheckMessage]:
+    """Refuse DEBUG on an address that others can reach."""
+    if settings.DEBUG and settings.BIND_HOST not in {"127.0.0.1", "localhost", "::1"}:
+        return [
+            Error(
+                f"DEBUG is on while BIND_HOST is {settings.BIND_HOST!r}.",
+                hint="Unset DEBUG, or set BIND_HOST=127.0.0.1.",
+                id="recommender.E001",
+            )
+        ]
+    return []
+
+
+@register()
+def known_encoder(app_configs: Sequence[AppConfig] | None, **kwargs: Any) -> list[CheckMessage]:
+    """Refuse an encoder name that nobody knows."""
+    from recommender.ml.encoders import ENCODERS
+
+    if settings.ENCODER_TEXT not in ENCODERS:
+        return [
+            Error(
+                f"ENCODER_TEXT is {settings.ENCODER_TEXT!r}.",
+                hint=f"Set it to one of: {', '.join(ENCODERS)}.",
+                id="recommender.E002",
+            )
+        ]
+    return []

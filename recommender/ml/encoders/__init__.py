@@ -1,0 +1,3 @@
+"""Pretrained encoders behind one small interface."""
+
+ENCODERS = ("bundled:use", "hashing")

@@ -1,0 +1,47 @@
+"""The table of contents: every room's rows. Rooms import each other's models from the room."""
+
+from recommender.accounts.models import Account, ApiKey, IdempotentReply, RateWindow
+from recommender.catalog.models import Catalog, ImportRun, Item, ItemVector
+from recommender.clock import ClockOffset
+from recommender.collect.models import (
+    Event,
+    FeatureSnapshot,
+    Impression,
+    ImpressionMarginal,
+    RejectedEvent,
+    Slate,
+    User,
+    UserState,
+)
+from recommender.evaluate.models import Evaluation
+from recommender.jobs.models import Job, Worker
+from recommender.prepare.models import Snapshot
+from recommender.promote.models import ModelVersion, Promotion
+from recommender.train.models import TrainingRun
+
+__all__ = [
+    "Account",
+    "ApiKey",
+    "Catalog",
+    "ClockOffset",
+    "Evaluation",
+    "Event",
+    "FeatureSnapshot",
+    "IdempotentReply",
+    "ImportRun",
+    "Impression",
+    "ImpressionMarginal",
+    "Item",
+    "ItemVector",
+    "Job",
+    "ModelVersion",
+    "Promotion",
+    "RateWindow",
+    "RejectedEvent",
+    "Slate",
+    "Snapshot",
+    "TrainingRun",
+    "User",
+    "UserState",
+    "Worker",
+]

@@ -1,0 +1,101 @@
+"""Rows of `train`: one run, its lease and its loss history."""
+
+from typing import ClassVar, Self
+
+from django.db import models
+from django.db.models import Q
+
+
+class RunQuerySet(models.QuerySet["TrainingRun"]):
+    """Questions about runs."""
+
+    def active(self) -> Self:
+        """Keep runs that are queued or at work."""
+        return self.filter(state__in=TrainingRun.ACTIVE)
+
+    def newest_first(self) -> Self:
+        """Order by start of life, newest first."""
+        return self.order_by("-id")
+
+
+class TrainingRun(models.Model):
+    """One training, from the request to the gate's verdict. The row is the truth, not the broker."""
+
+    class State(models.TextChoices):
+        """Where the run is; `ready` and `rejected` both leave a candidate version."""
+
+        QUEUED = "queued"
+        LOADING = "loading"
+        TRAINING = "training"
+        EVALUATING = "evaluating"
+        GATE = "gate"
+        READY = "ready"
+        REJECTED = "rejected"
+        FAILED = "failed"
+        CANCELLED = "cancelled"
+        LOST = "lost"
+
+    ACTIVE = ("queued", "loading", "training", "evaluating", "gate", "lost")
+    WORKING = ("loading", "training", "evaluating", "gate")
+
+    class Mode(models.TextChoices):
+        """From scratch, or warm from the live version."""
+
+        FULL = "full"
+        INCREMENTAL = "incremental"
+
+    catalog = models.ForeignKey("recommender.Catalog", models.CASCADE, related_name="runs")
+    model = models.CharField(max_length=32)
+    config = models.JSONField(default=dict)
+    mode = models.CharField(max_length=12, choices=Mode.choices, default=Mode.FULL)
+    seed = models.BigIntegerField(default=1)
+    trigger = models.CharField(max_length=40, default="operator")
+    requested_by = models.CharField(max_length=150, blank=True)
+    state = models.CharField(max_length=12, choices=State.choices, default=State.QUEUED)
+    snapshot = models.ForeignKey("recommender.Snapshot", models.PROTECT, null=True)
+    base_version = models.ForeignKey(
+        "recommender.ModelVersion", models.SET_NULL, null=True, related_name="refreshes"
+    )
+    model_version = models.OneToOneField(
+        "recommender.ModelVersion", models.SET_NULL, null=True, related_name="run"
+    )
+    # Lease: a worker owns the run while `lease_expires_at` lies ahead and `fence` is its own.
+    lease_owner = models.CharField(max_length=100, blank=True)
+    lease_expires_at = models.DateTimeField(null=True)  # real time, not product time
+    heartbeat_at = models.DateTimeField(null=True)  # real time
+    fence = models.PositiveIntegerField(default=0)
+    attempts = models.PositiveSmallIntegerField(default=0)
+    cancel_requested = models.BooleanField(default=False)
+    # What the live card shows
+    epoch = models.PositiveIntegerField(default=0)
+    epochs = models.PositiveIntegerField(default=0)
+    progress = models.FloatField(default=0.0)  # share, 0–1, never falls
+    eta_s = models.FloatField(null=True)
+    examples_per_s = models.FloatField(null=True)
+    device = models.CharField(max_length=40, blank=True)
+    history = models.JSONField(default=list)  # [{"epoch": 1, "loss": …, "validation": …}, …]
+    metrics = models.JSONField(default=dict)
+    verdict = models.JSONField(null=True)
+    log = models.TextField(blank=True)
+    error = models.TextField(blank=True)
+    created_at = models.DateTimeField()
+    started_at = models.DateTimeField(null=True)
+    finished_at = models.DateTimeField(null=True)
+
+    objects = RunQuerySet.as_manager()
+
+    class Meta:
+        constraints: ClassVar = [
+            models.UniqueConstraint(
+                fields=["catalog"],
+                condition=Q(
+                    state__in=["queued", "loading", "training", "evaluating", "gate", "lost"]
+                ),
+                name="one_active_run_per_catalog",
+            )
+        ]
+        indexes: ClassVar = [models.Index(fields=["catalog", "-id"], name="run_by_catalog")]
+
+    def __str__(self) -> str:
+        """Name the run."""
+        return f"run {self.pk}: {self.model}, {self.state}"

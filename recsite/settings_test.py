@@ -1,0 +1,15 @@
+"""Settings for the test suite: its own data folder, fast password hashing, quiet logs."""
+
+import tempfile
+from pathlib import Path
+
+from recsite.settings import *  # noqa: F403 - a settings file extends another by importing it whole
+
+DATA_DIR = Path(tempfile.mkdtemp(prefix="recloop-test-"))
+ARTIFACTS_DIR = DATA_DIR / "artifacts"
+SNAPSHOTS_DIR = DATA_DIR / "snapshots"
+IMPORTS_DIR = DATA_DIR / "imports"
+PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
+LOGGING = {"level": "ERROR", "as_json": False}
+ENCODER_TEXT = "hashing"
+ALLOWED_HOSTS = ["127.0.0.1", "localhost", "testserver"]
