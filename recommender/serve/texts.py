@@ -1,0 +1,106 @@
+"""The sentences of `serve`: reasons, row headings, path steps, in the active language."""
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+from django.utils.translation import gettext as _
+
+if TYPE_CHECKING:
+    from recommender.serve.answers import WhyNot
+
+
+def stars(value: float) -> str:
+    """Write a rating without a needless zero: 5, 4.5."""
+    return f"{value:g}"
+
+
+def reason_text(kind: str, params: Mapping[str, Any]) -> str:
+    """Say why an item is here, or what a part of its score is."""
+    if kind == "rated_item":
+        return _("You rated “%(title)s” %(stars)s stars") % {
+            "title": params["title"],
+            "stars": stars(params["stars"]),
+        }
+    template = {
+        "liked_item": _("You liked “%(title)s”"),
+        "similar": _("Similar to “%(title)s”"),
+        "popular": _("Popular with everybody right now"),
+        "fresh": _("New here"),
+        "exploring": _("Trying something new: few people have seen this yet"),
+        "profile": _("Matches your taste as a whole"),
+        "search": _("Matches “%(query)s”"),
+        "popularity": _("How popular it is"),
+        "history": _("Your other history taken together"),
+        "rest": _("What the model knows about the item itself"),
+    }.get(kind, "")
+    return template % params if "%(" in template else template
+
+
+def row_title(kind: str, params: Mapping[str, Any]) -> str:
+    """Say a home row's heading, which is its reason."""
+    if kind == "because" and "stars" in params:
+        return _("Because you rated “%(title)s” %(stars)s stars") % {
+            "title": params["title"],
+            "stars": stars(params["stars"]),
+        }
+    template = {
+        "because": _("Because you liked “%(title)s”"),
+        "for_you": _("For you"),
+        "trending": _("Trending now"),
+        "popular": _("Popular with everybody"),
+        "new": _("New here"),
+        "exploring": _("Trying something new"),
+    }.get(kind, "")
+    return template % params if "%(" in template else template
+
+
+def step_text(stage: str, rank: int | None, score: float | None, params: Mapping[str, Any]) -> str:
+    """Say one step of an item's path through the pipeline."""
+    figures = {"rank": rank, "score": "" if score is None else f"{score:.3f}"} | dict(params)
+    template = {
+        "source": _("Source: %(source)s"),
+        "scored": _("Score %(score)s, rank %(rank)s by score"),
+        "reranked": _("Rank %(rank)s after the diversity step"),
+        "shown": _("Shown at position %(rank)s"),
+    }.get(stage, "")
+    return template % figures
+
+
+def why_not_text(found: "WhyNot") -> str:
+    """Say which stage dropped an item first."""
+    template = {
+        "unknown_item": _("There is no such item in this catalog."),
+        "hidden_item": _("Rule: the item is hidden."),
+        "expired": _("Rule: the item has expired."),
+        "seen": _("Rule: this person has seen it."),
+        "dismissed": _("Rule: this person dismissed it."),
+        "unknown_to_model": _("The model does not know the item yet; it waits for training."),
+        "candidates": _("Rank %(rank)s by score; only the best %(cut)s become candidates."),
+        "reranked": _("Rank %(rank)s by score; the diversity step moved it below place %(cut)s."),
+        "shown": _("Nothing dropped it: it is shown at place %(rank)s."),
+    }[found.stage]
+    return template % {"rank": found.rank, "cut": found.cut}
+
+
+def stage_title(name: str) -> str:
+    """Name a stage of the pipeline."""
+    return {
+        "filters": _("Filters"),
+        "candidates": _("Candidate sources"),
+        "scorer": _("Scorer"),
+        "blend": _("Popularity prior"),
+        "diversity": _("Diversity"),
+        "draw": _("Draw and log"),
+    }[name]
+
+
+def stage_text(name: str) -> str:
+    """Say what a stage of the pipeline does."""
+    return {
+        "filters": _("Takes out what is hidden, expired, seen or dismissed, and what you filter."),
+        "candidates": _("Keeps the best-scored items; falls back to popular, then new items."),
+        "scorer": _("The live model scores every item from the person's recent history."),
+        "blend": _("Mixes popularity in for people with little history; fades as history grows."),
+        "diversity": _("Trades a little score for items unlike those already placed."),
+        "draw": _("Orders the list, logs it with its chances, and signs one token per item."),
+    }[name]
