@@ -75,7 +75,9 @@ def reciprocal_rank(ranked: IntArray, relevant: IntArray) -> float:
     """
     if not len(relevant):
         return math.nan
-    places = np.flatnonzero(_hits(ranked, relevant, len(ranked))) if len(ranked) else []
+    if not len(ranked):
+        return 0.0
+    places = np.flatnonzero(_hits(ranked, relevant, len(ranked)))
     return float(1 / (places[0] + 1)) if len(places) else 0.0
 
 
@@ -93,7 +95,7 @@ def hit_at_k(ranked: IntArray, relevant: IntArray, k: int) -> float:
 
 @dataclass(frozen=True)
 class Judgment:
-    """Per-user figures of a batch of lists at every cut 1..k; NaN for users with nothing held out."""
+    """Per-user figures of a batch of lists at every cut 1..k; NaN where nothing is held out."""
 
     precision: FloatArray  # (B, k)
     recall: FloatArray  # (B, k)
@@ -112,9 +114,8 @@ def judge(ranked: IntArray, relevant: Sequence[IntArray], k: int) -> Judgment:
     """
     if len(ranked) != len(relevant):
         raise ValueError(f"{len(ranked)} lists for {len(relevant)} users; give one list a user")
-    none = np.zeros((0, k), dtype=np.bool_)
     rows = [_hits(row, own, k) for row, own in zip(ranked, relevant, strict=True)]
-    hits = np.stack(rows) if rows else none
+    hits = np.stack(rows) if rows else np.zeros((0, k), dtype=np.bool_)  # (B, k)
     size = np.array([[len(own)] for own in relevant], dtype=np.float64).reshape(-1, 1)  # (B, 1)
     size[size == 0] = np.nan
     cuts = np.arange(1, k + 1)
@@ -122,12 +123,12 @@ def judge(ranked: IntArray, relevant: Sequence[IntArray], k: int) -> Judgment:
     judged = np.where(np.isnan(size), np.nan, 1.0)
     ideal = np.concatenate([[np.nan], np.cumsum(discount(k))])  # by number of ideal hits
     reachable = np.minimum(np.nan_to_num(size), cuts).astype(np.int64)  # (B, k)
-    first = np.where(hits.any(axis=1), 1 / (hits.argmax(axis=1) + 1), 0.0) if k else found
+    first = np.where(hits.any(axis=1), 1 / (hits.argmax(axis=1) + 1), 0.0)
     return Judgment(
         precision=found / cuts * judged,
         recall=found / size,
         ndcg=np.cumsum(hits * discount(k), axis=1) / ideal[reachable],
-        hit=(found > 0) * judged,
+        hit=np.where(found > 0, 1.0, 0.0) * judged,
         reciprocal_rank=first * judged[:, 0],
     )
 
