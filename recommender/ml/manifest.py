@@ -1,0 +1,124 @@
+"""Say what a trained model's folder must hold: its manifest, and what each kind needs."""
+
+import hashlib
+import json
+import re
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field, fields
+from typing import Any, Literal
+
+SCHEMA_VERSION = 1
+MANIFEST = "manifest.json"
+TOWER = "user_tower.onnx"
+
+Kind = Literal["popularity", "neighbors", "fold_in", "tower"]
+
+_SHARED = frozenset({"item_ids.npy", "user_ids.npy", "popularity.npy"})
+_NEEDS: Mapping[str, frozenset[str]] = {
+    "popularity": _SHARED | {"vectors.npy"},
+    "neighbors": _SHARED
+    | {"indptr.npy", "indices.npy", "data.npy", "item_bias.npy", "vectors.npy"},
+    "fold_in": _SHARED | {"item_vectors.npy", "item_bias.npy", "gram.npy", "offset.npy"},
+    "tower": _SHARED | {"item_vectors.npy", "item_bias.npy", "default_features.npy", TOWER},
+}
+_NAME = re.compile(r"[a-z0-9_]+\.(npy|onnx|safetensors)")
+
+
+class ArtifactError(Exception):
+    """Say which file of an artifact is not what its manifest promises, and why."""
+
+    def __init__(self, file: str, reason: str) -> None:
+        """Name the file and the reason."""
+        super().__init__(f"{file}: {reason}; this model is refused, the last good one stays")
+        self.file = file
+        self.reason = reason
+
+
+@dataclass(frozen=True)
+class FileEntry:
+    """Describe one file; shape and dtype are None for what is not an array."""
+
+    name: str
+    sha256: str
+    n_bytes: int
+    shape: tuple[int, ...] | None = None
+    dtype: str | None = None
+
+
+@dataclass(frozen=True)
+class Manifest:
+    """Say what an artifact is, from what it was made, and what its files must look like."""
+
+    model: str
+    kind: Kind
+    config: dict[str, Any]
+    n_items: int
+    n_users: int
+    snapshot_sha256: str
+    trained_to: int  # seconds since 1970: the newest event the model could learn from
+    scoring: dict[str, float]  # numbers the scorer needs besides arrays
+    user_feature_names: tuple[str, ...] = ()
+    item_feature_names: tuple[str, ...] = ()
+    rating: dict[str, Any] | None = None  # RatingModel without its arrays
+    metrics: dict[str, float | None] = field(default_factory=dict)
+    library_versions: dict[str, str] = field(default_factory=dict)
+    extra: dict[str, Any] = field(default_factory=dict)
+    files: tuple[FileEntry, ...] = ()
+    schema_version: int = SCHEMA_VERSION
+
+    def encode(self) -> bytes:
+        """Return the one byte string that stands for this manifest."""
+        text = json.dumps(asdict(self), sort_keys=True, indent=1, ensure_ascii=False)
+        return text.encode()
+
+    @property
+    def sha256(self) -> str:
+        """Return the SHA-256 of `manifest.json`, which vouches for every other file."""
+        return hashlib.sha256(self.encode()).hexdigest()
+
+    @property
+    def n_bytes(self) -> int:
+        """Return the size of all files but the manifest."""
+        return sum(entry.n_bytes for entry in self.files)
+
+    @classmethod
+    def decode(cls, raw: bytes) -> "Manifest":
+        """Read what `encode` wrote; anything else raises ArtifactError."""
+        try:
+            entries = json.loads(raw)
+            if entries.get("schema_version") != SCHEMA_VERSION:
+                found = entries.get("schema_version")
+                reason = f"schema version is {found}, this program reads {SCHEMA_VERSION}"
+                raise ArtifactError(MANIFEST, reason)
+            if set(entries) != {entry.name for entry in fields(cls)}:
+                raise ArtifactError(MANIFEST, "its keys are not those of this schema version")
+            files = tuple(_file_entry(entry) for entry in entries.pop("files"))
+            for name in ("user_feature_names", "item_feature_names"):
+                entries[name] = tuple(entries[name])
+            manifest = cls(files=files, **entries)
+        except (ValueError, TypeError, KeyError, AttributeError) as error:
+            raise ArtifactError(MANIFEST, f"it is not a manifest ({error})") from error
+        if manifest.encode() != raw:
+            raise ArtifactError(MANIFEST, "it was edited: its bytes are not in canonical form")
+        return manifest
+
+
+def _file_entry(entry: dict[str, Any]) -> FileEntry:
+    shape = entry.pop("shape")
+    made = FileEntry(shape=None if shape is None else tuple(shape), **entry)
+    if not _NAME.fullmatch(made.name):
+        raise ArtifactError(MANIFEST, f"{made.name!r} is no name for a file of an artifact")
+    return made
+
+
+def require_files(manifest: Manifest) -> None:
+    """Refuse a manifest that does not list what its kind of model needs."""
+    needed = _NEEDS.get(manifest.kind)
+    if needed is None:
+        raise ArtifactError(MANIFEST, f"kind {manifest.kind!r} is none of {sorted(_NEEDS)}")
+    names = [entry.name for entry in manifest.files]
+    missing = sorted(needed - set(names))
+    if missing:
+        raise ArtifactError(missing[0], f"a {manifest.kind} model needs it, the manifest lacks it")
+    if len(names) != len(set(names)):
+        raise ArtifactError(MANIFEST, "it lists a file twice")
