@@ -1,4 +1,4 @@
-"""Rows of `collect`: who is recommended to, what people did, what we showed. Facts are append-only."""
+"""Rows of `collect`: who is recommended to, what people did, what we showed. Append-only."""
 
 import uuid
 from datetime import datetime
@@ -9,7 +9,7 @@ from django.db.models import Q
 
 
 class User(models.Model):
-    """Somebody who gets recommendations: signed in, anonymous, or known only by another site's id."""
+    """Who gets recommendations: signed in, anonymous, or known only by another site's id."""
 
     catalog = models.ForeignKey("recommender.Catalog", models.CASCADE, related_name="users")
     external_id = models.CharField(max_length=200)
@@ -38,7 +38,7 @@ class User(models.Model):
 
 
 class Slate(models.Model):
-    """One answered list, written before the reply leaves: who asked, what decided, how it was drawn."""
+    """One answered list, written before the reply leaves: who asked, what decided, how drawn."""
 
     class Sampler(models.TextChoices):
         """How the order was drawn; only `mix` rows enter off-policy estimates."""
