@@ -9,7 +9,10 @@ from django.core.checks import CheckMessage, Error, register
 
 
 @register()
-def loopback_in_debug(app_configs: Sequence[AppConfig] | None, **kwargs: Any) -> list[CheckMessage]:
+def loopback_in_debug(
+    app_configs: Sequence[AppConfig] | None,  # noqa: ARG001 - Django's signature
+    **kwargs: Any,  # noqa: ARG001
+) -> list[CheckMessage]:
     """Refuse DEBUG on an address that others can reach."""
     if settings.DEBUG and settings.BIND_HOST not in {"127.0.0.1", "localhost", "::1"}:
         return [
@@ -23,7 +26,10 @@ def loopback_in_debug(app_configs: Sequence[AppConfig] | None, **kwargs: Any) ->
 
 
 @register()
-def known_encoder(app_configs: Sequence[AppConfig] | None, **kwargs: Any) -> list[CheckMessage]:
+def known_encoder(
+    app_configs: Sequence[AppConfig] | None,  # noqa: ARG001 - Django's signature
+    **kwargs: Any,  # noqa: ARG001
+) -> list[CheckMessage]:
     """Refuse an encoder name that nobody knows."""
     from recommender.ml.encoders import ENCODERS
 

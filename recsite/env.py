@@ -94,9 +94,9 @@ def sqlite(path: Path) -> dict[str, object]:
 
 
 def secret(name: str, path: Path) -> str:
-    """Read a secret from the environment, else from a file that the first start creates (mode 0600).
+    """Read a secret from the environment, else from a file (mode 0600) that the first start makes.
 
-    Two processes may start at once: the file is created exclusively and the loser reads the winner's.
+    Two processes may start at once: the file is made exclusively, the loser reads the winner's.
     """
     value = os.environ.get(name)
     if value is not None:

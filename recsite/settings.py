@@ -167,7 +167,7 @@ REST_FRAMEWORK = {
 }
 SPECTACULAR_SETTINGS = {
     "TITLE": "RecLoop",
-    "DESCRIPTION": "Personalized lists, the events that follow, and the loop that learns from both.",
+    "DESCRIPTION": "Personalized lists, the events that follow, and the loop between them.",
     "VERSION": "1.0.0",
     "OAS_VERSION": "3.1.0",
     "SERVE_INCLUDE_SCHEMA": False,

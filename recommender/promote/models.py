@@ -15,7 +15,7 @@ class VersionQuerySet(models.QuerySet["ModelVersion"]):
 
 
 class ModelVersion(models.Model):
-    """One trained model: an artifact folder and where it stands. `v12` is number 12 of its catalog."""
+    """One trained model: an artifact folder and where it stands; `v12` is its catalog's twelfth."""
 
     class State(models.TextChoices):
         """Exactly one version per catalog is live."""

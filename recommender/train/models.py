@@ -19,7 +19,7 @@ class RunQuerySet(models.QuerySet["TrainingRun"]):
 
 
 class TrainingRun(models.Model):
-    """One training, from the request to the gate's verdict. The row is the truth, not the broker."""
+    """One training, from the request to the verdict; the row is the truth, not the broker."""
 
     class State(models.TextChoices):
         """Where the run is; `ready` and `rejected` both leave a candidate version."""
