@@ -27,7 +27,7 @@ class ApiKey(models.Model):
         """`pk_` for browsers, `sk_` for servers."""
 
         PUBLISHABLE = "pk"
-        SECRET = "sk"
+        SECRET = "sk"  # noqa: S105 - a kind of key, not a key
 
     catalog = models.ForeignKey("recommender.Catalog", models.CASCADE, related_name="keys")
     name = models.CharField(max_length=100)
