@@ -4,23 +4,28 @@ from __future__ import annotations
 
 import numpy as np
 
-from recommender.ml.interactions import BoolArray, Interactions
+from recommender.ml.interactions import BoolArray, IntArray, Interactions
 
 
-def time_quantile(data: Interactions, test_share: float) -> int:
-    """Return the second from which about `test_share` of the positive events lie.
+def time_quantile(times: IntArray, test_share: float) -> int:
+    """Return the second from which about `test_share` of the given events lie.
 
-    Events that share a second stay together, so the test part may be larger than asked; it is
-    never empty when there are positives, and training is empty when they all share one second.
-    Raises: ValueError unless 0 < test_share < 1, or when there are no positive events.
+    Events that share a second stay together, so the later part may be larger than asked; it is
+    never empty, and the earlier part is empty when all events share one second.
+
+    Args:
+        times: seconds of the positive events, in any order.
+    Raises: ValueError unless 0 < test_share < 1, or without any event.
+
+    >>> time_quantile(np.array([10, 20, 30, 40]), 0.25)
+    40
     """
     if not 0 < test_share < 1:
         raise ValueError(f"test_share is {test_share}; expected a share between 0 and 1")
-    times = data.time[data.weight > 0]
     if not len(times):
         raise ValueError("there are no positive events; nothing can be split")
     place = min(len(times) - 1, int(np.floor(len(times) * (1 - test_share))))
-    return int(times[place])
+    return int(np.partition(times, place)[place])
 
 
 def by_time(data: Interactions, split_at: int) -> tuple[Interactions, Interactions]:
