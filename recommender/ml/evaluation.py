@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -101,10 +101,13 @@ def histories_of(
     data: Interactions,
     users: IntArray,
     item_numbers: IntArray | None = None,
+    *,
     features: FloatArray | None = None,
-    user_numbers: IntArray | None = None,
+    length: int | None = None,
 ) -> list[History]:
     """Build what a scorer reads about each user from the positive events of `data`.
+
+    As in serving, an item counts once: at its newest time, with its strongest event.
 
     Args:
         data: events before the moment of scoring.
@@ -112,17 +115,17 @@ def histories_of(
         item_numbers: (M+1,) the artifact's number of each item, 0 = unknown and dropped; None
             when the artifact numbers items as `data` does.
         features: (U+1, F) in the artifact's columns; None for those of `data`.
-        user_numbers: (U+1,) the artifact's number of each user; None leaves all unknown (0).
+        length: how many of the newest items serving remembers; None for all.
     """
-    positives = data.positives()
-    numbers = positives.item if item_numbers is None else item_numbers[positives.item]
-    kept = positives.take(numbers > 0)
-    numbers = numbers[numbers > 0]
+    merged = _one_event_per_item(data.positives())
+    numbers = merged.item if item_numbers is None else item_numbers[merged.item]
+    kept, numbers = merged.take(numbers > 0), numbers[numbers > 0]
     order, starts = kept.by_user()
     rows = data.user_features if features is None else features
     histories = []
     for user in users:
         own = order[starts[user] : starts[user + 1]]
+        own = own if length is None else own[-length:]
         histories.append(
             History(
                 items=numbers[own],
@@ -130,10 +133,23 @@ def histories_of(
                 values=kept.value[own],
                 times=kept.time[own],
                 features=rows[user],
-                user=0 if user_numbers is None else int(user_numbers[user]),
             )
         )
     return histories
+
+
+def _one_event_per_item(data: Interactions) -> Interactions:
+    """Keep each user's newest event with an item, worth and rated as the strongest of them."""
+    pair = data.user.astype(np.int64) * (data.n_items + 1) + data.item
+    order = np.lexsort((np.arange(len(data)), data.weight, pair))  # the pair's strongest, latest
+    is_last = np.append(pair[order][1:] != pair[order][:-1], np.ones(min(1, len(data)), np.bool_))
+    strongest = order[is_last]  # in the order of pairs
+    newest = np.zeros(len(strongest), dtype=np.int64)
+    np.maximum.at(newest, np.searchsorted(pair[strongest], pair), np.arange(len(data)))
+    by_time = np.argsort(newest)
+    strongest, newest = strongest[by_time], newest[by_time]
+    kept = data.take(newest)
+    return replace(kept, weight=data.weight[strongest], value=data.value[strongest])
 
 
 def scores_of(

@@ -154,6 +154,42 @@ def item_matrix(spec: FeatureSpec, items: ItemFacts) -> FloatArray:
     return np.hstack(parts).astype(np.float32)
 
 
+def translate_users(rows: FloatArray, spec: FeatureSpec, wanted: FeatureSpec) -> FloatArray:
+    """Turn rows of one spec's columns into another's: an older model reads its own scales.
+
+    Args:
+        rows: (n, F_u) as `user_matrix(spec, …)` gave them.
+    Returns: (n, F of `wanted`); a word that only `wanted` knows is never set.
+    """
+    if spec == wanted:
+        return rows
+    given = dict(zip(spec.user_names, rows.T.astype(np.float64), strict=True))
+    missing = {"age": "age_missing", "rating_mean": "rating_mean_missing"}
+    missing["log_days_since"] = "days_since_missing"
+    columns: dict[str, FloatArray] = {}
+    for name in _USER_SCALES:
+        mean, deviation = spec.scales[name]
+        raw = given[name] * deviation + mean
+        if name in missing:
+            raw = np.where(given[missing[name]] > 0, np.nan, raw)
+        columns[name] = _scaled(raw, wanted.scales[name])
+    columns |= {flag: given[flag] for flag in missing.values()}
+    for group, words in (("gender", wanted.genders), ("occupation", wanted.occupations)):
+        known = {f"{group}={w}": given.get(f"{group}={w}", np.zeros(len(rows))) for w in words}
+        columns |= known | {f"{group}=unknown": 1.0 - sum(known.values())}
+    return np.stack([columns[name] for name in wanted.user_names], axis=1).astype(np.float32)
+
+
+def as_of_now(rows: FloatArray, spec: FeatureSpec) -> FloatArray:
+    """Return user rows as serving sees them: whoever asks for a list is active today."""
+    names = spec.user_names
+    present = rows.copy()
+    known = rows[:, names.index("days_since_missing")] == 0
+    today = _scaled(np.zeros(1), spec.scales["log_days_since"])[0]
+    present[known, names.index("log_days_since")] = today
+    return present
+
+
 def age_of(attributes: Mapping[str, Any]) -> float:
     """Return a believable age in years, else NaN.
 

@@ -7,17 +7,25 @@ import numpy as np
 from recommender.ml.interactions import BoolArray, IntArray, Interactions
 
 
-def time_quantile(times: IntArray, test_share: float) -> int:
+def time_quantile(data: Interactions, test_share: float) -> int:
+    """Return the second from which about `test_share` of the positive events lie.
+
+    Raises as `quantile`.
+    """
+    return quantile(data.time[data.weight > 0], test_share)
+
+
+def quantile(times: IntArray, test_share: float) -> int:
     """Return the second from which about `test_share` of the given events lie.
 
     Events that share a second stay together, so the later part may be larger than asked; it is
     never empty, and the earlier part is empty when all events share one second.
 
     Args:
-        times: seconds of the positive events, in any order.
+        times: seconds of the events, in any order.
     Raises: ValueError unless 0 < test_share < 1, or without any event.
 
-    >>> time_quantile(np.array([10, 20, 30, 40]), 0.25)
+    >>> quantile(np.array([10, 20, 30, 40]), 0.25)
     40
     """
     if not 0 < test_share < 1:

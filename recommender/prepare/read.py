@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import json
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, fields
@@ -13,6 +14,7 @@ from django.db import connection
 
 from recommender.catalog.models import Catalog, Item, ItemVector
 from recommender.collect.models import Event, User
+from recommender.ml.encoders import ENCODERS
 from recommender.ml.interactions import BoolArray, FloatArray, IntArray
 
 ROWS_AT_ONCE = 50_000
@@ -121,30 +123,36 @@ def read_attributes(user_ids: IntArray) -> list[Mapping[str, Any]]:
     return [found.get(int(key)) or {} for key in user_ids]
 
 
-def read_vectors(*, catalog: Catalog, encoder_id: str, item_ids: IntArray) -> FloatArray:
+def read_vectors(*, catalog: Catalog, encoder: str, item_ids: IntArray) -> FloatArray:
     """Read one encoder's unit vectors, shape (M+1, C); zeros where an item has none. One query.
 
     Args:
+        encoder: its name in settings.
         item_ids: (M+1,) sorted database keys, [0] = 0.
-    Returns: C is 0 when no item has been embedded. Vectors of another length than most others
-        belong to another edition of the encoder and are left out.
+    Returns: C is 0 when no item has been embedded. While a new version of the encoder is at work,
+        the version that has done most items counts, since versions must not be mixed.
     """
-    rows = ItemVector.objects.filter(item__catalog=catalog, encoder_id=encoder_id).order_by("pk")
-    keys, blobs = [], []
-    for key, blob in rows.values_list("item_id", "vector").iterator(chunk_size=2000):
+    rows = ItemVector.objects.filter(item__catalog=catalog, encoder_id=encoder_id(encoder))
+    found: dict[tuple[str, int], tuple[list[int], list[bytes]]] = {}
+    columns = rows.order_by("pk").values_list("encoder_version", "item_id", "vector")
+    for version, key, blob in columns.iterator(chunk_size=2000):
+        keys, blobs = found.setdefault((version, len(blob)), ([], []))
         keys.append(key)
         blobs.append(bytes(blob))
-    if not blobs:
+    if not found:
         return np.zeros((len(item_ids), 0), dtype=np.float32)
-    sizes, counts = np.unique([len(blob) for blob in blobs], return_counts=True)
-    size = int(sizes[counts.argmax()])
-    kept = [number for number, blob in enumerate(blobs) if len(blob) == size]
-    table = np.frombuffer(b"".join(blobs[n] for n in kept), dtype="<f4").reshape(len(kept), -1)
-    vectors = np.zeros((len(item_ids), table.shape[1]), dtype=np.float32)
+    keys, blobs = max(found.values(), key=lambda entry: len(entry[0]))
+    table = np.frombuffer(b"".join(blobs), dtype="<f4").reshape(len(blobs), -1)
     lengths = np.linalg.norm(table, axis=1, keepdims=True)
-    unit = table / np.where(lengths > 0, lengths, 1.0)
-    vectors[np.searchsorted(item_ids, np.array(keys)[kept])] = np.nan_to_num(unit)
+    vectors = np.zeros((len(item_ids), table.shape[1]), dtype=np.float32)
+    vectors[np.searchsorted(item_ids, keys)] = table / np.where(lengths > 0, lengths, 1.0)
     return vectors
+
+
+def encoder_id(name: str) -> str:
+    """Return under which id an encoder files its vectors; its weights are not loaded."""
+    module, cls = ENCODERS[name]
+    return str(getattr(importlib.import_module(module), cls).id)
 
 
 def _taken_back() -> str:
@@ -183,8 +191,8 @@ def _columns(rows: list[tuple[Any, ...]], numbers: Mapping[str, int]) -> list[An
 
 
 def _seconds(moments: Sequence[Any]) -> IntArray:
-    """Read times from either database: SQLite gives UTC text, PostgreSQL aware datetimes."""
-    if moments and isinstance(moments[0], str):
+    """Read times from either database: SQLite gives naive UTC or text, PostgreSQL aware ones."""
+    if not moments or isinstance(moments[0], str) or moments[0].tzinfo is None:
         return np.array(moments, dtype="datetime64[s]").astype(np.int64)
     return np.array([int(moment.timestamp()) for moment in moments], dtype=np.int64)
 

@@ -15,7 +15,7 @@ from recommender.catalog.models import Catalog
 from recommender.errors import BadData, NotReady
 from recommender.ml.features import FeatureSpec
 from recommender.ml.interactions import IntArray, Interactions
-from recommender.ml.split import time_quantile
+from recommender.ml.split import quantile
 from recommender.prepare import folder, read, tables
 from recommender.prepare.clean import Cleaned, clean, supersede
 from recommender.prepare.folder import Frozen
@@ -62,7 +62,7 @@ def freeze(
         attributes=read.read_attributes(user_ids[1:]),
         items=items,
         content=read.read_vectors(
-            catalog=catalog, encoder_id=settings.ENCODER_TEXT, item_ids=item_ids
+            catalog=catalog, encoder=settings.ENCODER_TEXT, item_ids=item_ids
         ),
     )
     moments = tables.Moments(split_at=split_at, until=int(until.timestamp()))
@@ -103,7 +103,7 @@ def open_snapshot(snapshot: Snapshot) -> OpenSnapshot:
 
 def _split(cleaned: Cleaned, test_share: float, catalog: Catalog) -> int:
     times = cleaned.table.occurred[cleaned.weight > 0]
-    if len(times) and (split_at := time_quantile(times, test_share)) > times.min():
+    if len(times) and (split_at := quantile(times, test_share)) > times.min():
         return split_at
     raise NotReady(
         f"Catalog {catalog.slug} has {len(times)} usable positive events; a model needs some "
