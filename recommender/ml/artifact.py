@@ -49,6 +49,8 @@ __all__ = [
     "LoadedModel",
     "Manifest",
     "Payload",
+    "Weights",
+    "build_scorer",
     "load_model",
     "load_weights",
     "pack_weights",
@@ -150,11 +152,11 @@ def load_model(folder: Path, *, manifest_sha256: str | None = None) -> LoadedMod
     Raises: ArtifactError naming the file and the reason.
     """
     manifest = read_manifest(folder, manifest_sha256=manifest_sha256)
-    contents = {entry.name: _open(folder, entry) for entry in manifest.files}
-    arrays = {name[:-4]: data for name, data in contents.items() if isinstance(data, np.ndarray)}
+    opened = {entry.name: _open(folder, entry) for entry in manifest.files}
+    arrays = {name[:-4]: data for name, data in opened.items() if isinstance(data, np.ndarray)}
+    raw = {name: data for name, data in opened.items() if isinstance(data, bytes)}
     _check_shapes(manifest, arrays)
-    tower = contents.get(TOWER)
-    scorer = _scorer(manifest, arrays, tower if isinstance(tower, bytes) else None)
+    scorer = build_scorer(manifest, arrays, raw)
     return LoadedModel(
         manifest=manifest,
         scorer=scorer,
@@ -166,16 +168,31 @@ def load_model(folder: Path, *, manifest_sha256: str | None = None) -> LoadedMod
     )
 
 
-def load_weights(folder: Path) -> dict[str, Array]:
-    """Return the checked training weights by name: what a warm start begins from."""
+@dataclass(frozen=True)
+class Weights:
+    """Hold what a warm start begins from."""
+
+    manifest: Manifest
+    item_ids: IntArray  # (M+1,) database keys
+    arrays: Mapping[str, Array]  # training weights by name
+
+    def rows_for(self, item_ids: IntArray) -> IntArray:
+        """Return, for each of these database keys, its row here; 0 where it is new."""
+        order = np.argsort(self.item_ids, kind="stable")
+        return _look_up(self.item_ids, order, item_ids)
+
+
+def load_weights(folder: Path) -> Weights:
+    """Read and check only what a warm start needs."""
     from safetensors.numpy import load  # serving never needs it
 
     manifest = read_manifest(folder)
-    entry = next((entry for entry in manifest.files if entry.name == WEIGHTS), None)
-    if entry is None:
+    entries = {entry.name: entry for entry in manifest.files}
+    if WEIGHTS not in entries:
         raise ArtifactError(WEIGHTS, f"a {manifest.model} model has no weights to start from")
-    weights: dict[str, Array] = load(_checked(folder, entry))
-    return weights
+    item_ids = _open(folder, entries["item_ids.npy"])
+    arrays = load(_checked(folder, entries[WEIGHTS]))
+    return Weights(manifest, np.asarray(item_ids), arrays)
 
 
 def pack_weights(weights: Mapping[str, Array]) -> bytes:
@@ -281,8 +298,9 @@ def _check_shapes(manifest: Manifest, arrays: Mapping[str, Array]) -> None:
     for stem, array in arrays.items():
         if stem in rows or stem.startswith(COMPONENT):
             _require(array.shape[0] == manifest.n_items + 1, stem, "its rows are not the items")
-    users = arrays["user_ids"].shape[0]
-    _require(users == manifest.n_users + 1, "user_ids", "its rows are not the users")
+    for stem in ("user_ids", "own_vectors"):
+        rows_found = len(arrays[stem]) if stem in arrays else manifest.n_users + 1
+        _require(rows_found == manifest.n_users + 1, stem, "its rows are not the users")
     _require(arrays["item_ids"][0] == 0, "item_ids", "row 0 must stand for no item")
     if manifest.kind == "neighbors":
         indptr, indices, data = arrays["indptr"], arrays["indices"], arrays["data"]
@@ -302,7 +320,10 @@ def _require(is_right: bool, stem: str, reason: str) -> None:
         raise ArtifactError(f"{stem}.npy", reason)
 
 
-def _scorer(manifest: Manifest, arrays: Mapping[str, Array], tower: bytes | None) -> Scorer:
+def build_scorer(
+    manifest: Manifest, arrays: Mapping[str, Array], raw: Mapping[str, bytes]
+) -> Scorer:
+    """Return the scorer of this kind of model over checked arrays (by stem) and raw files."""
     numbers = manifest.scoring
     try:
         if manifest.kind == "popularity":
@@ -328,7 +349,7 @@ def _scorer(manifest: Manifest, arrays: Mapping[str, Array], tower: bytes | None
         length = int(numbers["history_length"])
     except KeyError as error:
         raise ArtifactError(MANIFEST, f"the scorer needs the number {error}") from error
-    return _tower_scorer(arrays, tower or b"", length)
+    return _tower_scorer(arrays, raw.get(TOWER, b""), length)
 
 
 def _tower_scorer(arrays: Mapping[str, Array], graph: bytes, length: int) -> TowerScorer:
@@ -346,6 +367,7 @@ def _tower_scorer(arrays: Mapping[str, Array], graph: bytes, length: int) -> Tow
                 for stem, array in arrays.items()
                 if stem.startswith(COMPONENT)
             },
+            own_vectors=arrays.get("own_vectors"),
         )
         width = scorer.user_vectors([History.empty()]).shape
     except Exception as error:  # ONNX Runtime raises classes of its own, without a common base

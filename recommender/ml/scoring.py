@@ -262,8 +262,9 @@ class FoldInScorer:
 class TowerScorer:
     """Compute the user's vector from the events at the request, then one product with all items.
 
-    The tower is an ONNX graph with any of the inputs `items` (B, L) int64 padded right with 0,
-    `weights` (B, L), `lengths` (B,) int64, `features` (B, F_u); its output is (B, D).
+    The tower is an ONNX graph with any of the inputs `vectors` (B, L, D), the item vectors of the
+    history padded right with zeros, `weights` (B, L), `lengths` (B,) int64, `features` (B, F_u),
+    `user` (B, D), the user's own vector; its output is (B, D).
     """
 
     session: Any  # onnxruntime.InferenceSession: untyped
@@ -272,6 +273,7 @@ class TowerScorer:
     default_features: FloatArray  # (F_u,) the mean user's
     history_length: int
     components: Mapping[str, FloatArray] = field(default_factory=dict)  # sum to item_vectors
+    own_vectors: FloatArray | None = None  # (U+1, D), row 0 = zeros: users known at training
 
     @property
     def n_items(self) -> int:
@@ -289,7 +291,10 @@ class TowerScorer:
 
     def user_vectors(self, histories: Sequence[History]) -> FloatArray:
         """Run the tower once for the whole batch and return (B, D)."""
-        feeds = pack(histories, self.history_length, self.default_features)
+        packed = pack(histories, self.history_length, self.default_features)
+        feeds: dict[str, NDArray[Any]] = {**packed, "vectors": self.item_vectors[packed["items"]]}
+        if self.own_vectors is not None:
+            feeds["user"] = self.own_vectors[packed["users"]]
         (users,) = self.session.run(None, {name: feeds[name] for name in self._inputs})
         return np.asarray(users, np.float32)
 
@@ -327,4 +332,11 @@ def pack(
         weights[row, : lengths[row]] = history.weights
         if len(history.features) == features.shape[1] and np.any(history.features):
             features[row] = history.features
-    return {"items": items, "weights": weights, "lengths": lengths, "features": features}
+    users = np.array([history.user for history in recent], np.int64)
+    return {
+        "items": items,
+        "weights": weights,
+        "lengths": lengths,
+        "features": features,
+        "users": users,
+    }

@@ -1,0 +1,14 @@
+"""All models by name. Importing this imports torch; `ml/recipes.py` lists them without it."""
+
+from collections.abc import Mapping
+
+from recommender.ml.models.base import Recommender
+from recommender.ml.models.item_knn import ItemKNN
+from recommender.ml.models.matrix_factorization import MatrixFactorization
+from recommender.ml.models.popularity import Popularity
+from recommender.ml.models.transformer import Transformer
+from recommender.ml.models.two_tower import TwoTower
+
+MODELS: Mapping[str, type[Recommender]] = {
+    model.name: model for model in (Popularity, ItemKNN, MatrixFactorization, TwoTower, Transformer)
+}

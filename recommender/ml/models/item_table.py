@@ -1,0 +1,114 @@
+"""Represent items as the sum of what was learned about them and what is known of them."""
+
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from recommender.ml.interactions import FloatArray, Interactions
+
+
+class Dropout(nn.Module):
+    """Zero a share of the entries, drawn from the model's own generator."""
+
+    def __init__(self, share: float, generator: torch.Generator) -> None:
+        """Take the share in [0, 1) and the generator to draw from."""
+        super().__init__()
+        self.share = share
+        self.generator = generator
+
+    def forward(self, values: Tensor) -> Tensor:
+        """Return the values, scaled so that their mean stays; untouched in evaluation."""
+        if not self.training or self.share == 0:
+            return values
+        kept = torch.rand(values.shape, generator=self.generator) >= self.share
+        return values * kept / (1 - self.share)
+
+
+@dataclass(frozen=True)
+class ItemTableConfig:
+    """Set the size of item vectors and how their parts start."""
+
+    embedding_size: int
+    start_scale: float  # standard deviation of the start vectors' entries
+    id_dropout: float  # share of item ids hidden per batch, so that content learns to stand in
+
+
+class ItemTable(nn.Module):
+    """Add an id vector, projected content and projected features; a bias beside.
+
+    An item that training never saw keeps a zero id vector: only what is known of it speaks, and
+    its bias is the median of the trained ones.
+    """
+
+    content: Tensor
+    features: Tensor
+    is_trained: Tensor
+
+    def __init__(
+        self, data: Interactions, config: ItemTableConfig, generator: torch.Generator
+    ) -> None:
+        """Build for the data's items; ids start small and random until `start_from`."""
+        super().__init__()
+        rows, size = data.n_items + 1, config.embedding_size
+        self.config = config
+        self.generator = generator
+        counts = np.bincount(data.item[data.weight > 0], minlength=rows)
+        self.register_buffer("content", _tensor(data.content), persistent=False)
+        self.register_buffer("features", _tensor(data.item_features), persistent=False)
+        self.register_buffer("is_trained", torch.from_numpy(counts > 0), persistent=False)
+        start = torch.randn((rows, size), generator=generator) * config.start_scale
+        self.ids = nn.Parameter(start)
+        self.bias = nn.Parameter(torch.zeros(rows))
+        # Zero, so that the co-occurrence start is not blurred; gradients fill them at once.
+        self.content_map = nn.Parameter(torch.zeros(self.content.shape[1], size))
+        self.feature_map = nn.Parameter(torch.zeros(self.features.shape[1], size))
+
+    def start_from(self, vectors: FloatArray) -> None:
+        """Take (M+1, D) start vectors, scaled to the config's deviation; zero rows stay random."""
+        known = np.abs(vectors).sum(axis=1) > 0
+        if not known.any():
+            return
+        scaled = vectors[known] * (self.config.start_scale / max(float(vectors[known].std()), 1e-9))
+        with torch.no_grad():
+            self.ids[torch.from_numpy(known)] = _tensor(scaled)
+
+    def forward(self, items: Tensor) -> Tensor:
+        """Return (n, D) vectors of these item numbers; item 0 is the zero vector."""
+        own = self.ids[items] * self._ids_shown(items)
+        vectors = own + self.content[items] @ self.content_map
+        vectors = vectors + self.features[items] @ self.feature_map
+        return vectors * (items > 0).unsqueeze(-1)
+
+    def components(self) -> dict[str, Tensor]:
+        """Return the parts that sum to each item's vector, (M+1, D) each; empty ones left out."""
+        rows = torch.arange(1, len(self.ids))
+        parts = {"taste": self.ids[rows] * self.is_trained[rows].unsqueeze(-1)}
+        if self.content.shape[1]:
+            parts["content"] = self.content[rows] @ self.content_map
+        if self.features.shape[1]:
+            parts["features"] = self.features[rows] @ self.feature_map
+        padding = torch.zeros(1, self.ids.shape[1])
+        return {name: torch.cat([padding, part]) for name, part in parts.items()}
+
+    def biases(self) -> Tensor:
+        """Return (M+1,) biases, the median trained one for items never seen."""
+        trained = self.bias[self.is_trained]
+        level = trained.median() if len(trained) else torch.tensor(0.0)
+        biases = torch.where(self.is_trained, self.bias, level)
+        return torch.where(torch.arange(len(biases)) > 0, biases, torch.tensor(0.0))
+
+    def _ids_shown(self, items: Tensor) -> Tensor:
+        shown = self.is_trained[items]
+        if self.training and self.config.id_dropout > 0 and self._has_more_than_ids():
+            hidden = torch.rand(items.shape, generator=self.generator) < self.config.id_dropout
+            shown = shown & ~hidden
+        return shown.unsqueeze(-1)
+
+    def _has_more_than_ids(self) -> bool:
+        return self.content.shape[1] + self.features.shape[1] > 0
+
+
+def _tensor(array: FloatArray) -> Tensor:
+    return torch.from_numpy(np.array(array, dtype=np.float32))

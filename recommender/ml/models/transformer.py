@@ -1,0 +1,129 @@
+"""Read the user's recent events in order: a causal transformer that needs no user id."""
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from recommender.ml.interactions import Interactions
+from recommender.ml.models.item_table import Dropout, ItemTable, ItemTableConfig
+from recommender.ml.models.tower import TowerModule, TowerRecommender
+
+START_SCALE = 0.08  # deviation of the co-occurrence start vectors
+WEIGHT_SCALE = 0.02
+HIDDEN_FACTOR = 2
+
+
+@dataclass(frozen=True)
+class TransformerConfig:
+    """Set the size of the network and how it learns."""
+
+    embedding_size: int = 64
+    n_blocks: int = 2
+    n_heads: int = 2
+    history_length: int = 50  # events read; older ones are not
+    dropout: float = 0.3
+    id_dropout: float = 0.05  # share of item ids hidden, so that content learns to stand in
+    epochs: int = 30
+    warm_epochs: int = 6  # instead of `epochs` when starting from an earlier version
+    patience: int = 8  # epochs without a better validation before stopping
+    learning_rate: float = 2e-3
+    reg: float = 1e-4  # AdamW's weight decay
+    batch_size: int = 3_000  # positions
+    n_negatives: int = 256
+    ppmi_window: int = 8  # events apart that count as together, for the start; 0 = random start
+
+
+class Block(nn.Module):
+    """Let each position read the earlier ones, then think: pre-norm attention and two layers."""
+
+    def __init__(self, config: TransformerConfig, generator: torch.Generator) -> None:
+        """Build with small normal weights."""
+        super().__init__()
+        size = config.embedding_size
+        self.n_heads = config.n_heads
+        self.attention_norm = nn.LayerNorm(size)
+        self.read = _linear(size, 3 * size, generator)
+        self.write = _linear(size, size, generator)
+        self.hidden_norm = nn.LayerNorm(size)
+        self.widen = _linear(size, HIDDEN_FACTOR * size, generator)
+        self.narrow = _linear(HIDDEN_FACTOR * size, size, generator)
+        self.dropout = Dropout(config.dropout, generator)
+
+    def forward(self, states: Tensor) -> Tensor:
+        """Return (B, L, D) states."""
+        states = states + self.dropout(self.write(self._attend(self.attention_norm(states))))
+        hidden = functional.gelu(self.widen(self.hidden_norm(states)))
+        states = states + self.dropout(self.narrow(hidden))
+        return states
+
+    def _attend(self, states: Tensor) -> Tensor:
+        n, length, size = states.shape
+        heads = self.read(states).view(n, length, 3 * self.n_heads, size // self.n_heads)
+        query, key, value = heads.transpose(1, 2).chunk(3, dim=1)  # (B, heads, L, D / heads)
+        mixed = functional.scaled_dot_product_attention(query, key, value, is_causal=True)
+        return mixed.transpose(1, 2).reshape(n, length, size)
+
+
+class TransformerModule(TowerModule):
+    """Encode a history of item vectors; position 0 stands for the user before any event."""
+
+    inputs = ("vectors", "lengths", "features")
+
+    def __init__(
+        self, table: ItemTable, config: TransformerConfig, n_features: int, g: torch.Generator
+    ) -> None:
+        """Build for items of `table` and `n_features` user features."""
+        super().__init__(table)
+        size = config.embedding_size
+        self.start = nn.Parameter(torch.randn(size, generator=g) * WEIGHT_SCALE)
+        self.feature_map = nn.Parameter(torch.zeros(n_features, size))
+        positions = torch.randn(config.history_length + 1, size, generator=g) * WEIGHT_SCALE
+        self.positions = nn.Parameter(positions)
+        self.dropout = Dropout(config.dropout, g)
+        self.blocks = nn.ModuleList(Block(config, g) for _ in range(config.n_blocks))
+        self.norm = nn.LayerNorm(size)
+
+    def encode(
+        self, vectors: Tensor, weights: Tensor, features: Tensor, own: Tensor | None
+    ) -> Tensor:
+        """Read left to right; padding lies to the right, where causal attention never looks."""
+        del weights, own
+        first = (self.start + features @ self.feature_map).unsqueeze(1)
+        states = torch.cat([first, vectors], dim=1)  # (B, L+1, D)
+        states = self.dropout(states + self.positions[: states.shape[1]])
+        for block in self.blocks:
+            states = block(states)
+        encoded: Tensor = self.norm(states)
+        return encoded
+
+
+class Transformer(TowerRecommender):
+    """Predict the next event from the last ones (Kang & McAuley 2018, SASRec).
+
+    Differs: item vectors start from factored co-occurrence and add content and features; sampled
+    softmax with shared, corrected negatives instead of one negative per event; padding right;
+    user features enter at a start position, so even an empty history has a vector.
+    """
+
+    name = "transformer"
+    Config = TransformerConfig
+    config: TransformerConfig
+
+    def _build(self, data: Interactions, generator: torch.Generator) -> TransformerModule:
+        config = self.config
+        table_config = ItemTableConfig(config.embedding_size, START_SCALE, config.id_dropout)
+        table = ItemTable(data, table_config, generator)
+        return TransformerModule(table, config, data.user_features.shape[1], generator)
+
+    def _components(self) -> dict[str, Tensor]:
+        return self.module.table.components()
+
+
+def _linear(n_in: int, n_out: int, generator: torch.Generator) -> nn.Linear:
+    layer = nn.Linear(n_in, n_out)
+    with torch.no_grad():
+        layer.weight.normal_(0, WEIGHT_SCALE, generator=generator)
+        layer.bias.zero_()
+    return layer

@@ -1,0 +1,175 @@
+"""Turn events into what models read: histories, chunks of a sequence, co-occurrence vectors."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from scipy import sparse
+from scipy.sparse.linalg import svds
+
+from recommender.ml.interactions import FloatArray, IntArray, Interactions
+from recommender.ml.scoring import History
+
+DENSE_LIMIT = 400  # below this many rows a full decomposition is faster and always converges
+
+
+@dataclass(frozen=True)
+class Sequences:
+    """Hold every user's positive events, oldest first, one user after the other."""
+
+    items: IntArray  # (N,)
+    weights: FloatArray  # (N,)
+    starts: IntArray  # (U+2,) user u owns starts[u] : starts[u+1]
+
+    @classmethod
+    def of(cls, data: Interactions) -> "Sequences":
+        """Group the positives of `data` by user."""
+        positives = data.positives()
+        order, starts = positives.by_user()
+        return cls(
+            items=positives.item[order].astype(np.int64),
+            weights=positives.weight[order].astype(np.float32),
+            starts=starts.astype(np.int64),
+        )
+
+
+@dataclass(frozen=True)
+class Batch:
+    """Hold chunks of sequences, padded right: position p of `inputs` is to predict targets[p].
+
+    The first input is 0, the start of a history; so even an empty history has a position.
+    """
+
+    users: IntArray  # (B,)
+    inputs: IntArray  # (B, L) item numbers, 0 at the start and behind the end
+    input_weights: FloatArray  # (B, L)
+    targets: IntArray  # (B, L) 0 behind the end
+    weights: FloatArray  # (B, L) strength of the target, 0 behind the end
+
+    @property
+    def n_targets(self) -> int:
+        """Count the positions that have something to predict."""
+        return int((self.targets > 0).sum())
+
+
+def histories_of(data: Interactions, users: Sequence[int], length: int = 0) -> list[History]:
+    """Return each user's positives as a history; the newest `length` of them when it is > 0."""
+    positives = data.positives()
+    order, starts = positives.by_user()
+    found = []
+    for user in users:
+        rows = order[starts[user] : starts[user + 1]]
+        rows = rows[-length:] if length else rows
+        found.append(
+            History(
+                items=positives.item[rows].astype(np.int64),
+                weights=positives.weight[rows].astype(np.float32),
+                values=positives.value[rows].astype(np.float32),
+                times=positives.time[rows].astype(np.int64),
+                features=np.asarray(data.user_features[user], np.float32),
+                user=user,
+            )
+        )
+    return found
+
+
+def cut_chunks(sequences: Sequences, length: int, rng: np.random.Generator) -> IntArray:
+    """Cut every sequence into chunks of at most `length`, the first cut at a random place.
+
+    Returns: (chunks, 3) user, start, end; together they hold every event exactly once, so each
+        event is a target once an epoch, behind a different length of context each time.
+    """
+    users, starts, ends = [], [], []
+    for user in np.flatnonzero(np.diff(sequences.starts)):
+        low, high = int(sequences.starts[user]), int(sequences.starts[user + 1])
+        first = high if high - low <= length else low + int(rng.integers(1, length + 1))
+        edges = [low, *range(first, high, length), high]
+        users += [int(user)] * (len(edges) - 1)
+        starts += edges[:-1]
+        ends += edges[1:]
+    return np.array([users, starts, ends], np.int64).reshape(3, -1).T
+
+
+def batches(
+    sequences: Sequences, length: int, batch_size: int, rng: np.random.Generator
+) -> Iterator[Batch]:
+    """Yield one epoch: chunks of like length together, about `batch_size` positions a batch."""
+    chunks = cut_chunks(sequences, length, rng)
+    sizes = chunks[:, 2] - chunks[:, 1]
+    order = np.lexsort((rng.random(len(chunks)), sizes))  # like length, chance inside
+    groups: list[list[int]] = []
+    group: list[int] = []
+    widest = 0
+    for place in order:
+        widest = max(widest, int(sizes[place]))
+        if group and widest * (len(group) + 1) > batch_size:
+            groups.append(group)
+            group, widest = [], int(sizes[place])
+        group.append(int(place))
+    groups += [group] if group else []
+    for chosen in rng.permutation(len(groups)):
+        yield _padded(sequences, chunks[groups[chosen]])
+
+
+def _padded(sequences: Sequences, chunks: IntArray) -> Batch:
+    sizes = chunks[:, 2] - chunks[:, 1]
+    shape = (len(chunks), int(sizes.max()))
+    inputs, targets = np.zeros(shape, np.int64), np.zeros(shape, np.int64)
+    input_weights, weights = np.zeros(shape, np.float32), np.zeros(shape, np.float32)
+    for row, (_, start, end) in enumerate(chunks.tolist()):
+        n = end - start
+        targets[row, :n] = sequences.items[start:end]
+        weights[row, :n] = sequences.weights[start:end]
+        inputs[row, 1:n] = targets[row, : n - 1]
+        input_weights[row, 1:n] = weights[row, : n - 1]
+    return Batch(chunks[:, 0], inputs, input_weights, targets, weights)
+
+
+def cooccurrence(sequences: Sequences, n_items: int, window: int) -> sparse.csr_matrix:
+    """Count how often two items lie within `window` events of one user; (M+1, M+1), symmetric."""
+    user = np.repeat(np.arange(len(sequences.starts) - 1), np.diff(sequences.starts))
+    shape = (n_items + 1, n_items + 1)
+    counts = sparse.csr_matrix(shape, dtype=np.float64)
+    for distance in range(1, window + 1):
+        if distance >= len(sequences.items):
+            break
+        together = user[distance:] == user[:-distance]
+        left = sequences.items[:-distance][together]
+        right = sequences.items[distance:][together]
+        pairs = sparse.coo_matrix((np.ones(len(left)), (left, right)), shape=shape).tocsr()
+        counts = counts + pairs + pairs.T
+    counts.setdiag(0)
+    counts.eliminate_zeros()
+    return counts
+
+
+def ppmi_vectors(counts: sparse.csr_matrix, dimension: int, rng: np.random.Generator) -> FloatArray:
+    """Factor positive pointwise mutual information: rows whose products approximate it.
+
+    Levy & Goldberg 2014: word2vec's negative sampling factors the same matrix. Rows of items that
+    never occur are zero; columns beyond the rank are zero.
+
+    Returns: (M+1, dimension) float32.
+    """
+    total = counts.sum()
+    vectors = np.zeros((counts.shape[0], dimension), np.float32)
+    if total == 0:
+        return vectors
+    pairs = counts.tocoo()
+    level = np.asarray(counts.sum(axis=1)).ravel()
+    information = np.log(pairs.data * total / (level[pairs.row] * level[pairs.col]))
+    kept = information > 0
+    ppmi = sparse.csr_matrix(
+        (information[kept], (pairs.row[kept], pairs.col[kept])), shape=counts.shape
+    )
+    rank = min(dimension, counts.shape[0] - 1)
+    if counts.shape[0] <= max(DENSE_LIMIT, 2 * dimension):
+        left, strength, _ = np.linalg.svd(ppmi.toarray())
+        left, strength = left[:, :rank], strength[:rank]
+    else:
+        left, strength, _ = svds(ppmi, k=rank, v0=rng.standard_normal(counts.shape[0]))
+    order = np.argsort(-strength)
+    vectors[:, :rank] = left[:, order] * np.sqrt(strength[order])
+    # A singular vector's sign is arbitrary: fix it, so that two runs give the same numbers.
+    signs = np.sign(vectors[np.abs(vectors).argmax(axis=0), np.arange(dimension)])
+    return vectors * np.where(signs == 0, 1, signs).astype(np.float32)
