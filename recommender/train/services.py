@@ -1,10 +1,13 @@
-"""Ask for a run, own it under a lease with a fence, and tell how it went. Knows no torch."""
+"""Ask for a run, ask again, and stop one. Owning and writing a run is `train.lease`."""
 
-from dataclasses import dataclass
 from typing import Any
 
+from django.db import IntegrityError, transaction
+
+from recommender import clock
 from recommender.catalog.models import Catalog
-from recommender.errors import RecommenderError, Refused
+from recommender.errors import BadData, Refused
+from recommender.ml.recipes import RECIPES
 from recommender.train.models import TrainingRun
 
 
@@ -18,19 +21,6 @@ class AlreadyActive(Refused):
             "watch it, or stop it before you start another."
         )
         self.run_id = run_id
-
-
-class LeaseLost(RecommenderError):
-    """Another worker owns the run by now: stop, and write nothing."""
-
-
-@dataclass(frozen=True)
-class Lease:
-    """The right to write one run, as long as the row still has this fence."""
-
-    run_id: int
-    fence: int
-    owner: str
 
 
 def request_run(  # noqa: PLR0913 - what an operator may choose, as the API names it
@@ -47,14 +37,85 @@ def request_run(  # noqa: PLR0913 - what an operator may choose, as the API name
     Raises: AlreadyActive naming the active run; BadData for an unknown model, mode or option;
         Refused when mode is incremental and no live version of the same model exists.
     """
-    raise NotImplementedError
+    model = model or catalog.default_model
+    options = dict(config or {})
+    _check(model, mode, options)
+    base = catalog.versions.filter(state="live", model=model, broken_reason="").first()
+    if mode == TrainingRun.Mode.INCREMENTAL and base is None:
+        raise Refused(
+            f"mode is incremental, but no live version of {model} exists to start from; "
+            "ask for mode full."
+        )
+    run = TrainingRun(
+        catalog=catalog,
+        model=model,
+        config=options,
+        mode=mode,
+        seed=options.pop("seed", 1),
+        trigger=trigger,
+        requested_by=requested_by,
+        base_version=base if mode == TrainingRun.Mode.INCREMENTAL else None,
+        created_at=clock.now(),
+    )
+    return _queue(run)
 
 
 def retry_run(*, run: TrainingRun, requested_by: str = "") -> TrainingRun:
     """Queue a new run with the parameters of a finished one. Raises: AlreadyActive, Refused."""
-    raise NotImplementedError
+    if run.state in TrainingRun.ACTIVE:
+        raise AlreadyActive(run.pk)
+    return request_run(
+        catalog=run.catalog,
+        model=run.model,
+        mode=run.mode,
+        trigger="retry",
+        requested_by=requested_by,
+        config={**run.config, "seed": run.seed},
+    )
 
 
 def cancel_run(*, run: TrainingRun) -> TrainingRun:
     """Stop a run: at once when queued, within three seconds at work. Raises: Refused when over."""
-    raise NotImplementedError
+    with transaction.atomic():
+        waiting = TrainingRun.objects.filter(
+            pk=run.pk, state__in=[TrainingRun.State.QUEUED, TrainingRun.State.LOST]
+        ).update(state=TrainingRun.State.CANCELLED, cancel_requested=True, finished_at=clock.now())
+        working = TrainingRun.objects.filter(pk=run.pk, state__in=TrainingRun.WORKING).update(
+            cancel_requested=True
+        )
+        run.refresh_from_db()
+    if not waiting and not working:
+        raise Refused(f"Run {run.pk} is {run.state} already; there is nothing to stop.")
+    return run
+
+
+def _check(model: str, mode: str, options: dict[str, Any]) -> None:
+    if model not in RECIPES:
+        raise BadData(f"model is {model!r}; expected one of {', '.join(sorted(RECIPES))}.")
+    if mode not in TrainingRun.Mode.values:
+        raise BadData(f"mode is {mode!r}; expected one of {', '.join(TrainingRun.Mode.values)}.")
+    known: dict[str, Any] = {"seed": 1, **RECIPES[model].defaults}
+    for name, value in options.items():
+        if name not in known:
+            raise BadData(f"{model} has no option {name!r}; it has {', '.join(sorted(known))}.")
+        if not _is_like(value, known[name]):
+            raise BadData(f"option {name} is {value!r}; expected something like {known[name]!r}.")
+
+
+def _is_like(value: Any, default: Any) -> bool:
+    if isinstance(default, bool) or isinstance(value, bool):
+        return isinstance(default, bool) and isinstance(value, bool)
+    return isinstance(value, int | float if isinstance(default, float) else type(default))
+
+
+def _queue(run: TrainingRun) -> TrainingRun:
+    """Insert the run; the constraint is the referee when many ask at once."""
+    try:
+        with transaction.atomic():
+            run.save(force_insert=True)
+    except IntegrityError:
+        active = TrainingRun.objects.filter(catalog=run.catalog).active().first()
+        if active is None:  # it ended between the insert and the look
+            return _queue(run)
+        raise AlreadyActive(active.pk) from None
+    return run

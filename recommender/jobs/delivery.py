@@ -1,0 +1,73 @@
+"""Send jobs to Celery: to a broker, or to the worker's own memory when none is set."""
+
+import structlog
+from kombu.exceptions import OperationalError
+
+from recommender.jobs import services
+from recommender.jobs.models import Job
+
+log = structlog.get_logger(__name__)
+
+
+def publish(job_id: int) -> bool:
+    """Hand a due job to the broker; False when it needs none or the broker is away.
+
+    A failure is no error for the caller: the row stays due, and the scheduler tries again.
+    """
+    job = services.take_for_publishing(job_id=job_id)
+    if job is None:
+        return False
+    try:
+        send(job)
+    except (OperationalError, OSError) as error:
+        services.untake(job_id=job_id)
+        log.warning("broker_away", job=job_id, error=str(error))
+        return False
+    return True
+
+
+def publish_unpublished() -> int:
+    """Hand over every due job that the broker lacks; stop at the first sign that it is away."""
+    n = 0
+    for job_id in services.unpublished():
+        if not publish(job_id):
+            break
+        n += 1
+    return n
+
+
+def send(job: Job) -> None:
+    """Write one message. Its id says which try of which job it stands for."""
+    from recsite.celery import app
+
+    app.send_task(
+        job.task,
+        kwargs=job.kwargs,
+        queue=job.queue,
+        task_id=message_id(job),
+        retry=False,
+        ignore_result=True,
+    )
+
+
+def message_id(job: Job) -> str:
+    """Return the id of the message for a job's next try.
+
+    >>> message_id(Job(pk=7, attempts=1))
+    'job-7-1'
+    """
+    return f"job-{job.pk}-{job.attempts}"
+
+
+def read_message_id(task_id: str) -> tuple[int, int] | None:
+    """Return the job and its count of tries, or None when the message is not a job's.
+
+    >>> read_message_id("job-7-1")
+    (7, 1)
+    >>> read_message_id("5f0e") is None
+    True
+    """
+    parts = task_id.split("-")
+    if len(parts) != 3 or parts[0] != "job" or not (parts[1] + parts[2]).isdigit():
+        return None
+    return int(parts[1]), int(parts[2])

@@ -1,0 +1,97 @@
+"""The whole loop in one function: start here.
+
+collect → **prepare → train → evaluate → promote** → serve → collect. The events that people leave
+are frozen, a model learns from them, is judged on what came later, and goes live if it is better.
+Serving writes down what it showed, and the next round learns from that.
+"""
+
+from pathlib import Path
+
+from recommender import clock
+from recommender.evaluate.models import Evaluation
+from recommender.evaluate.services import measure
+from recommender.ml.artifact import Manifest
+from recommender.prepare.models import Snapshot
+from recommender.prepare.services import freeze
+from recommender.promote.models import ModelVersion, Promotion
+from recommender.promote.services import consider, live_version, register
+from recommender.promote.shelf import catalog_folder
+from recommender.train.failpoints import hit
+from recommender.train.fit import fit
+from recommender.train.lease import Heart, advance, finish, holding, write
+from recommender.train.models import TrainingRun
+
+State = TrainingRun.State
+
+
+def close_loop(run: TrainingRun, heart: Heart) -> TrainingRun:
+    """Take a claimed run through every step; each ends in a row, and is skipped if that exists.
+
+    So a run that was killed anywhere goes on with the next step when it is claimed again.
+    """
+    snapshot = run.snapshot or _freeze(run, heart)
+    version = run.model_version or _register(run, heart, *_fit(run, heart, snapshot))
+    promotion = version.promotions.filter(actor="gate").first()
+    if promotion is None:
+        evaluation = _measure(run, heart, version)
+        promotion = _consider(run, heart, version, evaluation)
+    return _finish(heart, promotion)
+
+
+def _freeze(run: TrainingRun, heart: Heart) -> Snapshot:
+    hit("freeze.before")
+    run.snapshot = freeze(catalog=run.catalog, until=clock.now())
+    hit("freeze.done")
+    write(lease=heart.lease, snapshot=run.snapshot)
+    hit("freeze.noted")
+    return run.snapshot
+
+
+def _fit(run: TrainingRun, heart: Heart, snapshot: Snapshot) -> tuple[Path, Manifest]:
+    # The fence keeps two tries of one run out of each other's folder; the number is what the
+    # version will most likely get, for the eye only.
+    number = run.catalog.versions.count() + 1
+    name = f"v{number}-run{run.pk}-{heart.lease.fence}"
+    folder = catalog_folder(run.catalog) / name
+    return folder, fit(run=run, snapshot=snapshot, heart=heart, folder=folder)
+
+
+def _register(run: TrainingRun, heart: Heart, folder: Path, manifest: Manifest) -> ModelVersion:
+    with holding(heart.lease):
+        version = register(run=run, folder=folder, manifest=manifest)
+        write(lease=heart.lease, model_version=version)
+        hit("register.noted")
+    hit("register.committed")
+    run.model_version = version
+    return version
+
+
+def _measure(run: TrainingRun, heart: Heart, version: ModelVersion) -> Evaluation:
+    advance(lease=heart.lease, state=State.EVALUATING, progress=0.85)
+    hit("measure.before")
+    evaluation = measure(
+        version=version, champion=live_version(run.catalog), snapshot=version.snapshot
+    )
+    hit("measure.done")
+    write(lease=heart.lease, metrics=evaluation.metrics)
+    heart.check()
+    return evaluation
+
+
+def _consider(
+    run: TrainingRun, heart: Heart, version: ModelVersion, evaluation: Evaluation
+) -> Promotion:
+    advance(lease=heart.lease, state=State.GATE, progress=0.95)
+    return consider(version=version, evaluation=evaluation, run=run, lease=heart.lease)
+
+
+def _finish(heart: Heart, promotion: Promotion) -> TrainingRun:
+    is_live = promotion.action == Promotion.Action.PROMOTE
+    hit("finish.before")
+    run = finish(
+        lease=heart.lease,
+        state=State.READY if is_live else State.REJECTED,
+        verdict=promotion.evidence["verdict"],
+    )
+    hit("finish.done")
+    return run

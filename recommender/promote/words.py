@@ -1,0 +1,127 @@
+"""Say a verdict in words: English is kept in the row, any other language is made when shown."""
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+from django.utils import translation
+from django.utils.translation import gettext, gettext_noop
+
+if TYPE_CHECKING:  # gates imports this module to tell its checks
+    from recommender.promote.gates import Check
+
+KEPT = {
+    "artifact": gettext_noop("The artifact is whole: a second load gives the same finite scores."),
+    "lists": gettext_noop(
+        "Lists for %(value)d people are filled and free of repeats; %(high)d of them differ."
+    ),
+    "refresh": gettext_noop(
+        "NDCG@10 differs from the live version by %(value)s (95%% interval %(low)s to %(high)s); "
+        "a refresh may lose at most %(loss)s."
+    ),
+    "champion": gettext_noop(
+        "NDCG@10 is above the live version by %(value)s (95%% interval %(low)s to %(high)s)."
+    ),
+    "popularity": gettext_noop(
+        "NDCG@10 is above popularity by %(value)s (95%% interval %(low)s to %(high)s)."
+    ),
+    "first": gettext_noop(
+        "NDCG@10 differs from popularity by %(value)s (95%% interval %(low)s to %(high)s); "
+        "as the first version it must only not be shown to be worse."
+    ),
+    "coverage": gettext_noop(
+        "Its lists reach %(share)s of all items; at least %(least)s is asked for."
+    ),
+}
+BROKEN = {
+    "artifact": gettext_noop("The artifact is broken: %(detail)s"),
+    "lists": gettext_noop(
+        "Lists for %(value)d people: %(low)d are short or repeat an item, %(high)d differ."
+    ),
+    "refresh": gettext_noop(
+        "NDCG@10 differs from the live version by %(value)s (95%% interval %(low)s to %(high)s), "
+        "so it may have lost more than the allowed %(loss)s."
+    ),
+    "champion": gettext_noop(
+        "NDCG@10 is not shown to be above the live version: difference %(value)s "
+        "(95%% interval %(low)s to %(high)s)."
+    ),
+    "popularity": gettext_noop(
+        "NDCG@10 is not shown to be above popularity: difference %(value)s "
+        "(95%% interval %(low)s to %(high)s)."
+    ),
+    "first": gettext_noop(
+        "NDCG@10 is below popularity by %(value)s (95%% interval %(low)s to %(high)s)."
+    ),
+    "coverage": gettext_noop(
+        "Its lists reach only %(share)s of all items; at least %(least)s is asked for."
+    ),
+}
+UNMEASURED = gettext_noop("The difference could not be measured: too few users in the window.")
+BETTER = gettext_noop("It passed the gate and went live.")
+KEPT_BACK = gettext_noop("It was kept back.")
+
+
+def check_sentence(check: Mapping[str, Any]) -> str:
+    """Return one check in the active language."""
+    name = check["name"]
+    if name not in KEPT:
+        return str(check.get("text", ""))
+    if "%(low)s" in KEPT[name] and check.get("value") is None:
+        return gettext(UNMEASURED)
+    table = KEPT if check["passed"] else BROKEN
+    return gettext(table[name]) % _numbers(check)
+
+
+def verdict_sentence(verdict: Mapping[str, Any]) -> str:
+    """Return a verdict as kept in a row: the outcome, then what decided it."""
+    return _sentence(bool(verdict["is_better"]), verdict["checks"])
+
+
+def in_english(check: "Check") -> "Check":
+    """Return the check with its text."""
+    with translation.override("en"):
+        return replace(check, text=check_sentence(vars(check)))
+
+
+def sentence_in_english(is_better: bool, checks: Sequence["Check"]) -> str:
+    """Return the sentence that is kept beside the numbers."""
+    with translation.override("en"):
+        return _sentence(is_better, [vars(check) for check in checks])
+
+
+def _sentence(is_better: bool, checks: Sequence[Mapping[str, Any]]) -> str:
+    """Name what kept it back, or else the comparison that counted most."""
+    if not is_better:
+        decisive = [check for check in checks if not check["passed"]]
+    else:
+        compared = ("refresh", "champion", "popularity", "first")
+        decisive = [check for check in checks if check["name"] in compared][:1]
+    outcome = gettext(BETTER if is_better else KEPT_BACK)
+    return " ".join([outcome, *(check_sentence(check) for check in decisive)])
+
+
+def _numbers(check: Mapping[str, Any]) -> dict[str, Any]:
+    value, limit = check.get("value"), check.get("limit")
+    if check["name"] == "lists":
+        return {name: int(check.get(name) or 0) for name in ("value", "low", "high")}
+    return {
+        "value": _signed(value),
+        "low": _signed(check.get("low")),
+        "high": _signed(check.get("high")),
+        "loss": f"{abs(limit or 0.0):.4f}",
+        "share": _share(value),
+        "least": _share(limit),
+        "detail": check.get("detail", ""),
+    }
+
+
+def _signed(number: float | None) -> str:
+    if number is None or math.isnan(number):
+        return "–"
+    return f"{number:+.4f}".replace("-", "−")
+
+
+def _share(number: float | None) -> str:
+    return "–" if number is None or math.isnan(number) else f"{100 * number:.1f} %"

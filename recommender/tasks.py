@@ -1,0 +1,151 @@
+"""Celery tasks: an id in, one service call. Each runs behind a job row (`recommender.jobs`).
+
+What needs torch or an encoder is imported inside the task: the worker's parent imports this module
+and must stay cold, since its children are forked.
+"""
+
+import os
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import structlog
+from celery import shared_task
+from celery.exceptions import SoftTimeLimitExceeded
+from django.conf import settings
+from django.db import transaction
+
+from recommender.accounts.idempotency import forget_old_replies
+from recommender.accounts.limits import forget_old_windows
+from recommender.catalog.models import Catalog
+from recommender.errors import NotReady, Refused
+from recommender.jobs import services as jobs
+from recommender.jobs.task import JobTask, current_job
+from recommender.promote import shelf
+from recommender.train import lease as leases
+from recommender.train import trigger
+from recommender.train.models import TrainingRun
+
+log = structlog.get_logger(__name__)
+
+NICENESS = 10  # training gives way to the web server
+DONE_JOBS_KEPT = timedelta(days=7)
+TICKS_KEPT = timedelta(hours=2)
+
+
+def task(name: str, *, minutes: float) -> Any:
+    """Register a task with a hard time limit and a soft one half a minute before."""
+    return shared_task(
+        name=f"recommender.{name}",
+        base=JobTask,
+        time_limit=60 * minutes,
+        soft_time_limit=60 * minutes - 30,
+    )
+
+
+@task("train", minutes=180)
+def train(*, run_id: int) -> None:
+    """Take a run through the loop, if nobody else does."""
+    os.nice(max(0, NICENESS - os.nice(0)))
+    lease = leases.claim(run_id=run_id, owner=current_job())
+    if lease is None:
+        log.info("run_not_free", run=run_id)
+        return
+    work(lease)
+
+
+@task("embed_items", minutes=30)
+def embed_items(*, catalog_id: int | None = None) -> None:
+    """Give items their missing content vectors; of one catalog, or of all."""
+    from recommender.catalog.embed import embed_items as embed
+    from recommender.ml.encoders import load_encoder
+
+    encoder = load_encoder(settings.ENCODER_TEXT)
+    for catalog in catalogs(catalog_id):
+        embed(catalog=catalog, encoder=encoder)
+
+
+@task("simulate_visits", minutes=30)
+def simulate_visits(*, catalog_id: int, n: int) -> None:
+    """Play `n` made-up visits over the last hour; they are labeled as demo data."""
+    from recommender import clock
+    from recommender.simulate.services import Stretch, simulate
+
+    at = clock.now()
+    stretch = Stretch(starts_at=at - timedelta(hours=1), ends_at=at, visits=n)
+    simulate(catalog=catalogs(catalog_id)[0], stretch=stretch)
+
+
+@task("consider_retraining", minutes=5)
+def consider_retraining() -> None:
+    """Queue a run for every catalog that has news enough."""
+    for catalog in catalogs():
+        with transaction.atomic():
+            run = trigger.consider_catalog(catalog=catalog)
+            if run is not None:
+                queue_run(run)
+
+
+@task("reap", minutes=1)
+def reap() -> None:
+    """Queue again the runs whose worker fell silent; the scheduler calls this every 5 seconds."""
+    for run in leases.reap():
+        queue_run(run, delay_s=3)
+
+
+@task("cleanup", minutes=5)
+def cleanup() -> None:
+    """Delete what nobody needs: old replies, rate windows, jobs, artifacts."""
+    moment = datetime.now(UTC)
+    forget_old_replies()
+    forget_old_windows()
+    jobs.forget(done_before=moment - DONE_JOBS_KEPT, ticks_before=moment - TICKS_KEPT)
+    for catalog in catalogs():
+        shelf.remove_old(catalog=catalog)
+    shelf.remove_orphans()
+
+
+def catalogs(catalog_id: int | None = None) -> list[Catalog]:
+    """Return one catalog, or all of them."""
+    found = Catalog.objects.order_by("id")
+    return list(found if catalog_id is None else found.filter(pk=catalog_id))
+
+
+def queue_run(run: TrainingRun, *, delay_s: float = 0) -> None:
+    """Write the job of a run, unless an open one exists."""
+    jobs.enqueue("recommender.train", dedup_key=f"run:{run.pk}", delay_s=delay_s, run_id=run.pk)
+
+
+def run_now(run_id: int) -> TrainingRun:
+    """Take a queued run through the loop in this process. Raises: Refused when it is not free."""
+    lease = leases.claim(run_id=run_id, owner=f"process {os.getpid()}")
+    if lease is None:
+        raise Refused(f"Run {run_id} is at work elsewhere or over; look at its page.")
+    return work(lease)
+
+
+def work(lease: leases.Lease) -> TrainingRun:
+    """Close the loop under a lease, and write why if it cannot be closed."""
+    from recommender.loop import close_loop  # brings torch
+
+    run = TrainingRun.objects.select_related("catalog", "snapshot", "base_version").get(
+        pk=lease.run_id
+    )
+    try:
+        with leases.Heart(lease) as heart:
+            return close_loop(run, heart)
+    except leases.LeaseLost as error:
+        log.warning("run_fenced_off", run=lease.run_id, error=str(error))
+    except leases.Cancelled:
+        leases.finish(lease=lease, state=TrainingRun.State.CANCELLED)
+    except SoftTimeLimitExceeded:
+        leases.fail(lease=lease, error="It ran into its time limit; train on less, or raise it.")
+    except Exception as error:
+        log.exception("run_failed", run=lease.run_id)
+        leases.fail(lease=lease, error=_words(error))
+    return TrainingRun.objects.get(pk=lease.run_id)
+
+
+def _words(error: Exception) -> str:
+    """Return the first line for the card; our own errors speak for themselves."""
+    text = (str(error).splitlines() or [""])[0]
+    return text if isinstance(error, NotReady | Refused) else f"{type(error).__name__}: {text}"
