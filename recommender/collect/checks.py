@@ -82,17 +82,33 @@ def body_hash(event: NewEvent, user: str | None) -> str:
 
     Two spellings of one moment, and an alias of a type, are the same body.
     """
-    said = (
+    return digest_body(
         canonical(event.type),
         event.user or user,
         event.item,
-        None if event.value is None else float(event.value),
-        event.token,
+        event.value,
         None if event.occurred_at is None else event.occurred_at.timestamp(),
         event.reason,
+        event.token,
         str(event.undoes) if event.undoes else None,
     )
-    return sha256(orjson.dumps(said)).hexdigest()
+
+
+def digest_body(  # noqa: PLR0913 - exactly the parts of a body
+    type: str,
+    user: str | None,
+    item: str | None,
+    value: float | None,
+    time_s: float | None,
+    reason: str = "",
+    token: str | None = None,
+    undoes: str | None = None,
+) -> str:
+    """Digest the parts of an event's body."""
+    number = None if value is None else float(value)
+    return sha256(
+        orjson.dumps((type, user, item, number, time_s, reason, token, undoes))
+    ).hexdigest()
 
 
 def clamp(client: datetime | None, received: datetime, *, is_trusted: bool) -> datetime:
