@@ -1,21 +1,21 @@
-"""Turn events into what models read: histories, chunks of a sequence, co-occurrence vectors."""
+"""Turn events into what models learn from: chunks of a sequence, co-occurrence vectors."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
 from scipy import sparse
 from scipy.sparse.linalg import svds
 
+from recommender.ml.evaluation import histories_of
 from recommender.ml.interactions import FloatArray, IntArray, Interactions
-from recommender.ml.scoring import History
 
 DENSE_LIMIT = 400  # below this many rows a full decomposition is faster and always converges
 
 
 @dataclass(frozen=True)
 class Sequences:
-    """Hold every user's positive events, oldest first, one user after the other."""
+    """Hold every user's positive events, oldest first, one user after the other; an item once."""
 
     items: IntArray  # (N,)
     weights: FloatArray  # (N,)
@@ -23,13 +23,13 @@ class Sequences:
 
     @classmethod
     def of(cls, data: Interactions) -> "Sequences":
-        """Group the positives of `data` by user."""
-        positives = data.positives()
-        order, starts = positives.by_user()
+        """Group the positives of `data` by user, exactly as a scorer will read them."""
+        histories = histories_of(data, np.arange(data.n_users + 1))
+        lengths = [len(history.items) for history in histories]
         return cls(
-            items=positives.item[order].astype(np.int64),
-            weights=positives.weight[order].astype(np.float32),
-            starts=starts.astype(np.int64),
+            items=np.concatenate([history.items for history in histories]).astype(np.int64),
+            weights=np.concatenate([history.weights for history in histories]).astype(np.float32),
+            starts=np.cumsum([0, *lengths]),
         )
 
 
@@ -50,27 +50,6 @@ class Batch:
     def n_targets(self) -> int:
         """Count the positions that have something to predict."""
         return int((self.targets > 0).sum())
-
-
-def histories_of(data: Interactions, users: Sequence[int], length: int = 0) -> list[History]:
-    """Return each user's positives as a history; the newest `length` of them when it is > 0."""
-    positives = data.positives()
-    order, starts = positives.by_user()
-    found = []
-    for user in users:
-        rows = order[starts[user] : starts[user + 1]]
-        rows = rows[-length:] if length else rows
-        found.append(
-            History(
-                items=positives.item[rows].astype(np.int64),
-                weights=positives.weight[rows].astype(np.float32),
-                values=positives.value[rows].astype(np.float32),
-                times=positives.time[rows].astype(np.int64),
-                features=np.asarray(data.user_features[user], np.float32),
-                user=user,
-            )
-        )
-    return found
 
 
 def cut_chunks(sequences: Sequences, length: int, rng: np.random.Generator) -> IntArray:

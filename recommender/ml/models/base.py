@@ -19,14 +19,13 @@ from recommender.ml.artifact import (
     rating_payload,
     save_artifact,
 )
+from recommender.ml.evaluation import decayed_popularity, histories_of
 from recommender.ml.interactions import FloatArray, IntArray, Interactions
 from recommender.ml.manifest import Kind
-from recommender.ml.models.decay import decayed_popularity
 from recommender.ml.progress import EpochRecord, TrainingError
 from recommender.ml.ratings import RatingModel, Ratings, fit_rating_model
 from recommender.ml.scoring import Scorer
-from recommender.ml.sequences import histories_of
-from recommender.ml.validation import cases_of, judge
+from recommender.ml.validation import judge, watch
 
 __all__ = [
     "EpochRecord",
@@ -145,7 +144,7 @@ class Recommender(ABC):
         if not (data.weight > 0).any():
             raise TrainingError("no positive events to learn from; collect or import some first")
         self._data = data
-        self._popularity = decayed_popularity(data)
+        self._popularity = decayed_popularity(data).astype(np.float32)
         yield from self._epochs(data, FitOptions(validation, seed, start, should_stop))
         self._check_finite()
         if validation is not None and not should_stop():
@@ -185,8 +184,8 @@ class Recommender(ABC):
         self, data: Interactions, options: FitOptions, spent_s: float
     ) -> EpochRecord:
         """Report a model that learns in one pass; it minimizes no loss, so there is none."""
-        cases = cases_of(data, options.validation, options.seed)
-        loss, ndcg = judge(self.scorer().score, cases)
+        watched = watch(data, options.validation, options.seed)
+        loss, ndcg = judge(self.scorer().score, watched)
         return EpochRecord(1, 1, None, loss, ndcg, len(data) / max(spent_s, 1e-9))
 
     def _fitted(self) -> Interactions:
@@ -234,7 +233,7 @@ class Recommender(ABC):
         if not len(train.user) or not len(later.user):
             return None
         users = np.unique(later.user).tolist()
-        histories = dict(zip(users, histories_of(data, users), strict=True))
+        histories = dict(zip(users, histories_of(data, np.array(users)), strict=True))
         return fit_rating_model(train, later, histories, self.scorer())
 
 

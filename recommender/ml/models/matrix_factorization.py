@@ -18,7 +18,7 @@ from recommender.ml.models.base import (
     open_start,
 )
 from recommender.ml.models.item_knn import taken
-from recommender.ml.validation import cases_of, judge
+from recommender.ml.validation import judge, watch
 
 START_SCALE = 0.1
 SOLVE_BATCH = 256
@@ -51,7 +51,7 @@ class MatrixFactorization(Recommender):
 
     def _epochs(self, data: Interactions, options: FitOptions) -> Iterator[EpochRecord]:
         config = self.config
-        cases = cases_of(data, options.validation, options.seed)
+        watched = watch(data, options.validation, options.seed)
         by_user = taken(data, config.half_life_scale)
         by_item = by_user.T.tocsr()
         rng = np.random.default_rng(options.seed)
@@ -70,7 +70,7 @@ class MatrixFactorization(Recommender):
             self.users = half_step(by_user, self.items, config)
             spent = time.perf_counter() - began
             loss = squared_error(by_user, self.users, self.items, config.alpha)
-            validation_loss, ndcg = judge(self.scorer().score, cases)
+            validation_loss, ndcg = judge(self.scorer().score, watched)
             speed = by_user.nnz / max(spent, 1e-9)
             yield EpochRecord(epoch, config.epochs, loss, validation_loss, ndcg, speed)
 

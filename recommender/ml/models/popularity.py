@@ -2,11 +2,13 @@
 
 import time
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
+import numpy as np
+
+from recommender.ml.evaluation import decayed_popularity
 from recommender.ml.interactions import Interactions
 from recommender.ml.models.base import EpochRecord, Export, FitOptions, Recommender
-from recommender.ml.models.decay import decayed_popularity
 from recommender.ml.models.likeness import likeness_vectors
 
 
@@ -26,7 +28,9 @@ class Popularity(Recommender):
 
     def _epochs(self, data: Interactions, options: FitOptions) -> Iterator[EpochRecord]:
         began = time.perf_counter()
-        self._popularity = decayed_popularity(data, self.config.half_life_scale)
+        half_lives = data.half_life_s * self.config.half_life_scale
+        popularity = decayed_popularity(replace(data, half_life_s=half_lives))
+        self._popularity = popularity.astype(np.float32)
         self._vectors = likeness_vectors(data, options.seed)
         spent = time.perf_counter() - began
         yield self._single_record(data, options, spent)

@@ -26,7 +26,7 @@ from recommender.ml.sampling import NegativeSampler
 from recommender.ml.scoring import History, pack
 from recommender.ml.sequences import Batch, Sequences, batches, cooccurrence, ppmi_vectors
 from recommender.ml.trainer import Lesson, Schedule, limited_threads, run_epochs
-from recommender.ml.validation import cases_of, judge
+from recommender.ml.validation import judge, watch
 
 WARM_RATE_SHARE = 0.3  # a warm start refines: full steps would undo what it starts from
 
@@ -96,14 +96,14 @@ class TowerRecommender(Recommender):
             elif config.ppmi_window > 0:
                 counts = cooccurrence(sequences, data.n_items, config.ppmi_window)
                 self.module.table.start_from(ppmi_vectors(counts, config.embedding_size, rng))
-            cases = cases_of(data, options.validation, options.seed)
+            watched = watch(data, options.validation, options.seed)
             objective = _Objective(self.module, data, sequences, config.n_negatives, rng)
             lesson = Lesson(
                 batches=lambda: list(
                     batches(sequences, config.history_length + 1, config.batch_size, rng)
                 ),
                 loss=objective,
-                judge=lambda: judge(self._score, cases),
+                judge=lambda: judge(self._score, watched),
             )
             schedule = self._schedule(is_warm=options.start is not None)
             yield from run_epochs(self.module, lesson, schedule, options.should_stop)
