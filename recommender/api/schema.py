@@ -1,0 +1,108 @@
+"""Describe the API as OpenAPI 3.1: what drf-spectacular cannot read off the views by itself."""
+
+from functools import lru_cache
+from typing import Any
+
+from drf_spectacular.extensions import OpenApiAuthenticationExtension
+from drf_spectacular.generators import SchemaGenerator
+from drf_spectacular.openapi import AutoSchema
+from drf_spectacular.utils import OpenApiParameter
+from rest_framework import serializers
+
+from recommender.api.fields import Strict
+
+KEY = "key"
+IDEMPOTENCY = OpenApiParameter(
+    "Idempotency-Key",
+    str,
+    OpenApiParameter.HEADER,
+    description="Repeat a POST with the same key and body within 24 hours and the first answer "
+    "comes back byte for byte.",
+)
+
+
+class FieldErrorOutput(serializers.Serializer[Any]):
+    """One wrong field."""
+
+    pointer = serializers.CharField(help_text="RFC 6901 JSON pointer")
+    location = serializers.ChoiceField(["body", "query", "path", "header"])
+    code = serializers.CharField()
+    detail = serializers.CharField()
+
+
+class ProblemOutput(serializers.Serializer[Any]):
+    """A failure: RFC 9457 problem details. `type` is an address that explains it."""
+
+    type = serializers.CharField()
+    title = serializers.CharField()
+    status = serializers.IntegerField()
+    detail = serializers.CharField()
+    instance = serializers.CharField()
+    request_id = serializers.CharField()
+    errors = FieldErrorOutput(many=True)
+
+
+class KeyScheme(OpenApiAuthenticationExtension):  # type: ignore[misc]
+    """Describe the bearer key."""
+
+    target_class = "recommender.api.auth.KeyAuthentication"
+    name = KEY
+
+    def get_security_definition(self, _auto_schema: AutoSchema) -> dict[str, str]:
+        """Return the scheme; an operation's list of scopes stands at the operation."""
+        return {
+            "type": "http",
+            "scheme": "bearer",
+            "description": "A key of one catalog. `sk_` keys are for servers; `pk_` keys are for "
+            "browsers and hold the scopes recommend and events only.",
+        }
+
+
+class OperationSchema(AutoSchema):  # type: ignore[misc]
+    """Add to each operation its scope, its problems and the conventions of the door."""
+
+    def get_operation(self, *args: Any, **kwargs: Any) -> dict[str, Any] | None:
+        """Describe one operation."""
+        operation: dict[str, Any] | None = super().get_operation(*args, **kwargs)
+        if operation is None:
+            return None
+        reference = self.resolve_serializer(ProblemOutput, "response").ref
+        content = {"application/problem+json": {"schema": reference}}
+        for status, text in {"4XX": "Refused", "5XX": "Failed"}.items():
+            operation["responses"][status] = {"description": text, "content": content}
+        if self.view.is_resource and self.method == "GET":
+            operation["responses"]["304"] = {"description": "Unchanged since the ETag you sent"}
+        return operation
+
+    def get_auth(self) -> list[dict[str, list[str]]]:
+        """Name the scope that a key needs."""
+        super().get_auth()  # registers the scheme
+        scope = self.view.scopes[self.method]
+        return [] if scope is None else [{KEY: [scope]}]
+
+    def get_override_parameters(self) -> list[Any]:
+        """Add the header that every POST understands."""
+        declared = list(super().get_override_parameters())
+        is_guarded = self.view.scopes[self.method] is not None
+        return [*declared, IDEMPOTENCY] if self.method == "POST" and is_guarded else declared
+
+    def get_tags(self) -> list[str]:
+        """Group by the noun of the address."""
+        noun: str = self.path.removeprefix("/api/v1/").split("/")[0]
+        return [noun.split(":")[0]]
+
+    def _postprocess_serializer_schema(
+        self, schema: dict[str, Any], serializer: Any, direction: str
+    ) -> dict[str, Any]:
+        done: dict[str, Any] = super()._postprocess_serializer_schema(schema, serializer, direction)
+        if direction == "request" and isinstance(serializer, Strict):
+            done["additionalProperties"] = False
+        return done
+
+
+@lru_cache(maxsize=8)
+def document(language: str) -> dict[str, Any]:
+    """Build the OpenAPI document; `language` is the active one, in which the texts are."""
+    del language  # only tells the copies apart
+    found: dict[str, Any] = SchemaGenerator().get_schema(request=None, public=True)
+    return found
