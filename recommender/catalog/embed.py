@@ -34,6 +34,11 @@ def embed_items(*, catalog: Catalog, encoder: Encoder, progress: Progress | None
     return done
 
 
+def missing_vectors(*, catalog: Catalog, encoder: Encoder) -> int:
+    """Count items whose vector is missing or out of date. One query."""
+    return _stale(catalog, encoder).count()
+
+
 def _stale(catalog: Catalog, encoder: Encoder) -> QuerySet[Item]:
     current = ItemVector.objects.filter(
         item=OuterRef("pk"),

@@ -40,8 +40,42 @@ NOTICE = (
     "2015, doi 10.1145/2827872). For research only; no commercial use, no passing on. "
     "Facts about the films: Wikidata, CC0."
 )
+PACKAGES = (("recbole", "recbole"), ("bokeh_sampledata", "bokeh-sampledata"))
 YEARS_APART = 2
 MOST_CAST = 8
+# Language tags (BCP 47) of the languages that films of these years speak most.
+LANGUAGES: Mapping[str, str] = {
+    "English": "en",
+    "American English": "en-US",
+    "French": "fr",
+    "Italian": "it",
+    "Japanese": "ja",
+    "German": "de",
+    "Spanish": "es",
+    "Cantonese": "yue",
+    "Yue Chinese": "yue",
+    "Swedish": "sv",
+    "Mandarin": "zh",
+    "Chinese": "zh",
+    "Standard Chinese": "zh",
+    "Standard Taiwanese Mandarin": "zh-TW",
+    "Russian": "ru",
+    "Czech": "cs",
+    "Danish": "da",
+    "Polish": "pl",
+    "Portuguese": "pt",
+    "Hungarian": "hu",
+    "Dutch": "nl",
+    "Arabic": "ar",
+    "Persian": "fa",
+    "Hindi": "hi",
+    "Bangla": "bn",
+    "Korean": "ko",
+    "Finnish": "fi",
+    "Vietnamese": "vi",
+    "Hebrew": "he",
+    "Norwegian": "no",
+}
 # MovieLens' name → Wikidata's, where no rule leads from one to the other.
 OTHER_NAMES: Mapping[str, str] = {
     "star wars": "star wars episode iv a new hope",
@@ -81,8 +115,9 @@ def load(catalog: Catalog, progress: Progress | None = None) -> list[ImportRun]:
 
     Raises: NotReady naming the package that is missing and how to install it.
     """
-    folder = package_folder("recbole", "recbole") / "dataset_example" / "ml-100k"
-    reader = FilmFiles(package_folder("bokeh_sampledata", "bokeh-sampledata") / "_data/movies.db")
+    ratings, facts = (package_folder(*names) for names in PACKAGES)
+    folder = ratings / "dataset_example" / "ml-100k"
+    reader = FilmFiles(facts / "_data" / "movies.db")
 
     def silent(done: int, total: int, label: str) -> None:
         pass
@@ -91,6 +126,16 @@ def load(catalog: Catalog, progress: Progress | None = None) -> list[ImportRun]:
         import_with(Job(catalog, kind, "films", reader, folder), progress or silent)
         for kind in (ITEMS, USERS, EVENTS)
     ]
+
+
+def missing_packages() -> list[str]:
+    """Name the packages that `load` needs and that are not installed."""
+    return [package for module, package in PACKAGES if not _is_installed(module)]
+
+
+def _is_installed(module: str) -> bool:
+    spec = find_spec(module)
+    return bool(spec and spec.submodule_search_locations)
 
 
 def package_folder(module: str, package: str) -> Path:
@@ -107,7 +152,7 @@ def package_folder(module: str, package: str) -> Path:
 class FilmFiles:
     """RecBole's copy of MovieLens-100K (tab-separated with a header), joined to film facts."""
 
-    encoding = None
+    encoding: str | None = None
     names = {ITEMS: "ml-100k.item", USERS: "ml-100k.user", EVENTS: "ml-100k.inter"}  # noqa: RUF012
     widths = {ITEMS: 4, USERS: 5, EVENTS: 4}  # noqa: RUF012
 
@@ -214,7 +259,7 @@ def with_facts(item: ItemInput, facts: Facts) -> ItemInput:
         item,
         description=" ".join(sentence for sentence in sentences if sentence),
         creators=[*dict.fromkeys((*facts.directors, *facts.cast))],
-        language=facts.languages[0][:35] if facts.languages else "",
+        language=LANGUAGES.get(facts.languages[0], "") if facts.languages else "",
         published_at=facts.released or item.published_at,
         attributes={name: value for name, value in attributes.items() if value},
     )

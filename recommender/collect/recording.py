@@ -7,6 +7,7 @@ what really went in. An event is acknowledged only after the commit.
 
 from collections.abc import Iterable, Sequence
 from datetime import datetime
+from uuid import UUID
 
 from django.db import OperationalError, connection, transaction
 
@@ -123,7 +124,7 @@ class _Recording:
         self.resolver.settle(stored, [draft for draft in drafts if draft.event_id not in keys])
         return stored
 
-    def _insert_rows(self, drafts: Sequence[Draft]) -> dict[object, int]:
+    def _insert_rows(self, drafts: Sequence[Draft]) -> dict[UUID, int]:
         if not drafts:
             return {}
         time, uuid = sql.times(), sql.uuids()

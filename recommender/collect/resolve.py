@@ -23,6 +23,9 @@ ONCE_PER_POSITION = frozenset({"impression", "click"})
 # What a person can take back; looking and undoing itself cannot be undone.
 _NOT_UNDONE = frozenset({"impression", "undo"})
 
+# An event's type, user, item and key; the key is None while it is not stored yet.
+_Target = tuple[str, int, int | None, int | None]
+
 
 @dataclass(slots=True)
 class Draft:
@@ -256,7 +259,10 @@ class Resolver:
         stored = Event.objects.filter(
             catalog=self.catalog, event_id__in=[d.event.undoes for d in undos if d.event.undoes]
         ).values_list("event_id", "type", "user_id", "item_id", "pk")
-        targets = {event_id: (*rest,) for event_id, *rest in stored}
+        targets: dict[UUID, _Target] = {
+            event_id: (type, user_id, item_id, key)
+            for event_id, type, user_id, item_id, key in stored
+        }
         for draft in self.open_drafts():
             targets.setdefault(draft.event_id, (draft.type, draft.user_id, draft.item_id, None))
         for draft in undos:
@@ -291,14 +297,15 @@ class Resolver:
         rows = Event.objects.filter(slate_id__in=slates, type__in=ONCE_PER_POSITION)
         return set(rows.values_list("slate_id", "position", "type"))
 
-    def point_undos(self, undos: Sequence[Draft], keys: Mapping[object, int]) -> None:
+    def point_undos(self, undos: Sequence[Draft], keys: Mapping[UUID, int]) -> None:
         """Give undos of events of this batch the keys that those events got."""
         missing = [draft for draft in undos if draft.target_id is None]
         lost = [d.event.undoes for d in missing if d.event.undoes and d.event.undoes not in keys]
         stored = Event.objects.filter(catalog=self.catalog, event_id__in=lost)
         found = dict(stored.values_list("event_id", "pk")) if lost else {}
         for draft in missing:
-            draft.target_id = keys.get(draft.event.undoes) or found.get(draft.event.undoes)
+            if draft.event.undoes:
+                draft.target_id = keys.get(draft.event.undoes) or found.get(draft.event.undoes)
 
     def settle(self, stored: Sequence[Draft], lost: Sequence[Draft]) -> None:
         """Give every draft its result; one query when another process was faster with some."""

@@ -129,7 +129,7 @@ class EventSink:
         received = time(clock.now())
         shift = self.catalog.time_shift_s
         organic, source = Event.Attribution.ORGANIC.value, Event.Source.IMPORT.value
-        prepared = []
+        prepared: list[tuple[object, ...]] = []
         for row in rows:
             body = digest_body(row.type, row.user, row.item, row.value, row.time_s, row.reason)
             prepared.append(

@@ -20,7 +20,8 @@ def insert_ignore(model: type[models.Model], columns: Sequence[str], rows: Seque
     statement = f"{_head(model, columns)} VALUES ({holders}) ON CONFLICT DO NOTHING"
     with connection.cursor() as cursor:
         cursor.executemany(statement, rows)
-        return max(cursor.rowcount, 0)
+        count: int = cursor.rowcount
+    return max(count, 0)
 
 
 def insert_returning(

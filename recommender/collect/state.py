@@ -220,12 +220,12 @@ def standing_facts(
     )
     current: int | None = None
     facts: list[Fact] = []
-    for user_id, occurred_at, *rest in events.iterator(chunk_size=5000):
+    for user_id, occurred_at, event_id, type, item_id, value in events.iterator(chunk_size=5000):
         if user_id != current:
             if current is not None:
                 yield current, facts
             current, facts = user_id, []
-        facts.append(Fact(occurred_at.timestamp(), *rest))
+        facts.append(Fact(occurred_at.timestamp(), event_id, type, item_id, value))
     if current is not None:
         yield current, facts
 

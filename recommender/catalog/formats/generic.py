@@ -56,7 +56,7 @@ _TRUTHS = {"true": True, "1": True, "yes": True, "false": False, "0": False, "no
 class Csv:
     """A CSV file with a header."""
 
-    encoding = None
+    encoding: str | None = None
 
     def locate(self, kind: str, path: Path) -> Path:
         """Find the file: the path itself, or `items.csv` and so on in a folder."""
@@ -91,7 +91,7 @@ class Csv:
 class Jsonl:
     """A file with one JSON object per line."""
 
-    encoding = None
+    encoding: str | None = None
 
     def locate(self, kind: str, path: Path) -> Path:
         """Find the file: the path itself, or `items.jsonl` and so on in a folder."""

@@ -99,7 +99,7 @@ def rating(user: str, item: str, value: str, time: str) -> EventRow:
 class MovieLens100K:
     """u.data, u.item and u.user, without headers; u.item is Latin-1."""
 
-    encoding = "latin-1"
+    encoding: str | None = "latin-1"
     names = {ITEMS: "u.item", USERS: "u.user", EVENTS: "u.data"}  # noqa: RUF012
     shapes = {ITEMS: ("|", 24), USERS: ("|", 5), EVENTS: ("\t", 4)}  # noqa: RUF012
 
@@ -129,7 +129,7 @@ class MovieLens100K:
 class MovieLens1M:
     """ratings.dat, movies.dat and users.dat, cells apart by `::`; movies.dat is Latin-1."""
 
-    encoding = "latin-1"
+    encoding: str | None = "latin-1"
     names = {ITEMS: "movies.dat", USERS: "users.dat", EVENTS: "ratings.dat"}  # noqa: RUF012
     widths = {ITEMS: 3, USERS: 5, EVENTS: 4}  # noqa: RUF012
 
@@ -158,7 +158,7 @@ class MovieLens1M:
 class MovieLensLatest:
     """ratings.csv and movies.csv, with headers; these sets tell nothing about people."""
 
-    encoding = None
+    encoding: str | None = None
     names = {ITEMS: "movies.csv", EVENTS: "ratings.csv"}  # noqa: RUF012
     headers = {  # noqa: RUF012
         ITEMS: ("movieId", "title", "genres"),

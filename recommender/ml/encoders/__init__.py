@@ -8,8 +8,10 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from recommender.errors import NotReady
 
-class NotAvailable(RuntimeError):
+
+class NotAvailable(NotReady):
     """An encoder that is unknown or whose weights are not installed; says what to do."""
 
 

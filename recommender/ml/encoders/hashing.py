@@ -32,8 +32,8 @@ class HashingEncoder:
         for row, text in zip(out, texts, strict=True):
             _encode_into(row, text)
         norms = np.linalg.norm(out, axis=1, keepdims=True)
-        result: NDArray[np.float32] = out / np.where(norms > 0, norms, 1.0)
-        return result
+        out /= np.where(norms > 0, norms, 1.0)
+        return out
 
 
 def _encode_into(row: NDArray[np.float32], text: str) -> None:

