@@ -18,7 +18,7 @@ from recommender.promote.services import consider, live_version, register
 from recommender.promote.shelf import catalog_folder
 from recommender.train.failpoints import hit
 from recommender.train.fit import fit
-from recommender.train.lease import Heart, advance, finish, holding, write
+from recommender.train.lease import Heart, add_log, advance, finish, holding, write
 from recommender.train.models import TrainingRun
 
 State = TrainingRun.State
@@ -44,6 +44,8 @@ def _freeze(run: TrainingRun, heart: Heart) -> Snapshot:
     hit("freeze.done")
     write(lease=heart.lease, snapshot=run.snapshot)
     hit("freeze.noted")
+    events, people = run.snapshot.n_events, run.snapshot.n_users
+    add_log(lease=heart.lease, line=f"Froze {events} events of {people} users.")
     return run.snapshot
 
 
@@ -63,6 +65,7 @@ def _register(run: TrainingRun, heart: Heart, folder: Path, manifest: Manifest) 
         hit("register.noted")
     hit("register.committed")
     run.model_version = version
+    add_log(lease=heart.lease, line=f"Registered {version} ({version.size_bytes:,} bytes).")
     return version
 
 

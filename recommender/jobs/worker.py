@@ -69,7 +69,7 @@ def run(queue: str) -> int:
 
 
 def _quiet() -> None:
-    """Drop two warnings: of root, which is usual in a container, and of memory:// having no host."""
+    """Drop two warnings: of root, usual in a container, and of memory:// having no host."""
     warnings.filterwarnings("ignore", category=SecurityWarning)
     logging.getLogger("kombu.connection").setLevel(logging.ERROR)
 

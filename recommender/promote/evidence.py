@@ -7,7 +7,9 @@ from typing import Any
 
 import numpy as np
 
+from recommender.collect.state import HISTORY_LENGTH
 from recommender.evaluate.models import Evaluation
+from recommender.evaluate.services import features_for
 from recommender.ml.artifact import ArtifactError, LoadedModel, load_model
 from recommender.ml.evaluation import histories_of
 from recommender.ml.interactions import FloatArray
@@ -82,23 +84,17 @@ def scores(model: LoadedModel, opened: OpenSnapshot) -> FloatArray:
     by_activity = active[np.argsort(counts[active], kind="stable")]
     places = np.unique(np.linspace(0, len(by_activity) - 1, PEOPLE).astype(int))
     people = by_activity[places] if len(by_activity) else by_activity
-    histories = histories_of(known, people, model.item_numbers(opened.item_ids))
+    numbers = np.array(model.item_numbers(opened.item_ids))
+    numbers[0] = 0
+    histories = histories_of(
+        known, people, numbers, features=features_for(model, opened), length=HISTORY_LENGTH
+    )
     return model.scorer.score(histories)
 
 
 def against_popularity(evaluation: Evaluation) -> Interval | None:
     """Return the paired difference to popularity, as `evaluate` measured it."""
-    measured = evaluation.paired.get(f"{METRIC}:popularity")
-    if measured is not None:
-        return interval(measured)
-    # Without a paired figure the ends of both intervals bound the difference, too widely.
-    ours = interval(evaluation.metrics.get(METRIC))
-    theirs = interval(evaluation.baselines.get("popularity", {}).get(METRIC))
-    if ours is None or theirs is None:
-        return None
-    return Interval(
-        ours.value - theirs.value, ours.low - theirs.high, ours.high - theirs.low, ours.n
-    )
+    return interval(evaluation.paired.get(f"{METRIC}:popularity"))
 
 
 def champion_coverage(champion: ModelVersion, evaluation: Evaluation) -> float | None:

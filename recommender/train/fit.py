@@ -59,7 +59,12 @@ def fit(*, run: TrainingRun, snapshot: Snapshot, heart: Heart, folder: Path) -> 
             user_ids=opened.user_ids,
             snapshot_sha256=opened.sha256,
             trained_to=opened.split_at,
-            extra={"run": run.pk, "seed": run.seed, "mode": run.mode},
+            extra={
+                "run": run.pk,
+                "seed": run.seed,
+                "mode": run.mode,
+                "feature_spec": opened.features.as_dict(),
+            },
             metrics={"validation_ndcg@10": best},
         ),
     )

@@ -9,10 +9,10 @@ import django
 
 django.setup()
 
-from celery import shared_task
+from celery import shared_task  # noqa: E402
 
-from recommender.jobs import schedule, worker
-from recommender.jobs.task import JobTask
+from recommender.jobs import schedule, worker  # noqa: E402
+from recommender.jobs.task import JobTask  # noqa: E402
 
 
 def note(text: str) -> None:
