@@ -217,7 +217,7 @@ class WhyNot:
     """The first stage that dropped an item. `is_shown`: nothing dropped it.
 
     Stages: unknown_item, hidden_item, expired, seen, dismissed, unknown_to_model, candidates,
-    reranked, shown.
+    reranked, beyond, shown.
     """
 
     external_id: str

@@ -5,6 +5,11 @@ from collections.abc import Sequence
 from recommender.catalog.models import Catalog
 from recommender.collect.models import User
 from recommender.promote.models import ModelVersion
+from recommender.serve import blend, lists, policy, popular, reasons, registry, searching
+from recommender.serve import home as pages
+from recommender.serve import items as tables
+from recommender.serve import trace as tracing
+from recommender.serve import why as whys
 from recommender.serve.answers import HomePage, ItemWhy, ListAnswer, ListRequest, Stage, Trace
 
 
@@ -13,12 +18,12 @@ def recommend(request: ListRequest) -> ListAnswer:
 
     Raises: BadData on an unknown filter or a cursor that is not ours.
     """
-    raise NotImplementedError
+    return lists.recommend(request)
 
 
 def home(request: ListRequest) -> HomePage:
     """Answer all rows of home as one slate; no item appears twice."""
-    raise NotImplementedError
+    return pages.home(request)
 
 
 def more(request: ListRequest, *, kind: str) -> ListAnswer:
@@ -26,7 +31,7 @@ def more(request: ListRequest, *, kind: str) -> ListAnswer:
 
     Raises: Missing for a kind that is not a row.
     """
-    raise NotImplementedError
+    return pages.more(request, kind=kind)
 
 
 def similar(request: ListRequest) -> ListAnswer:
@@ -34,7 +39,7 @@ def similar(request: ListRequest) -> ListAnswer:
 
     Raises: Missing when that item does not exist.
     """
-    raise NotImplementedError
+    return lists.similar(request)
 
 
 def rank(request: ListRequest, items: Sequence[str]) -> ListAnswer:
@@ -42,12 +47,12 @@ def rank(request: ListRequest, items: Sequence[str]) -> ListAnswer:
 
     Raises: BadData listing unknown ids.
     """
-    raise NotImplementedError
+    return lists.rank(request, items)
 
 
 def search(request: ListRequest, query: str) -> ListAnswer:
     """Find items by title or creator, typos allowed; nearest titles when nothing matches."""
-    raise NotImplementedError
+    return searching.search(request, query)
 
 
 def explain_token(token: str, user: User | None) -> ItemWhy:
@@ -55,7 +60,7 @@ def explain_token(token: str, user: User | None) -> ItemWhy:
 
     Raises: BadToken (collect.tokens), or Missing when the slate is another person's or gone.
     """
-    raise NotImplementedError
+    return whys.explain_token(token, user)
 
 
 def trace(
@@ -70,9 +75,16 @@ def trace(
 
     `item` is an outside id. Logs nothing.
     """
-    raise NotImplementedError
+    return tracing.trace(catalog=catalog, user=user, version=version, other=other, item=item)
 
 
 def pipeline(catalog: Catalog) -> tuple[Stage, ...]:
-    """List the stages and weights as they run now, in order."""
-    raise NotImplementedError
+    """List the stages and weights as they run now, in order. One query."""
+    live = ModelVersion.objects.filter(catalog=catalog).live().first()
+    return policy.stages(catalog, live.label if live else None, live.model if live else None)
+
+
+def forget() -> None:
+    """Drop everything that this process keeps in memory; the next request loads it again."""
+    for part in (tables, registry, popular, blend, reasons):
+        part.forget()

@@ -21,8 +21,9 @@ def reason_text(kind: str, params: Mapping[str, Any]) -> str:
             "title": params["title"],
             "stars": stars(params["stars"]),
         }
+    if kind == "liked_item":
+        return _did(str(params.get("type", "like"))) % params
     template = {
-        "liked_item": _("You liked “%(title)s”"),
         "similar": _("Similar to “%(title)s”"),
         "popular": _("Popular with everybody right now"),
         "fresh": _("New here"),
@@ -34,6 +35,17 @@ def reason_text(kind: str, params: Mapping[str, Any]) -> str:
         "rest": _("What the model knows about the item itself"),
     }.get(kind, "")
     return template % params if "%(" in template else template
+
+
+def _did(type: str) -> str:
+    return {
+        "click": _("You opened “%(title)s”"),
+        "dwell": _("You spent time on “%(title)s”"),
+        "want": _("You saved “%(title)s”"),
+        "cart": _("You put “%(title)s” in your cart"),
+        "purchase": _("You bought “%(title)s”"),
+        "share": _("You shared “%(title)s”"),
+    }.get(type, _("You liked “%(title)s”"))
 
 
 def row_title(kind: str, params: Mapping[str, Any]) -> str:
@@ -56,7 +68,8 @@ def row_title(kind: str, params: Mapping[str, Any]) -> str:
 
 def step_text(stage: str, rank: int | None, score: float | None, params: Mapping[str, Any]) -> str:
     """Say one step of an item's path through the pipeline."""
-    figures = {"rank": rank, "score": "" if score is None else f"{score:.3f}"} | dict(params)
+    figures = {"rank": rank, "score": "" if score is None else f"{score:.3f}"}
+    figures["source"] = _source(str(params.get("source", "")))
     template = {
         "source": _("Source: %(source)s"),
         "scored": _("Score %(score)s, rank %(rank)s by score"),
@@ -64,6 +77,20 @@ def step_text(stage: str, rank: int | None, score: float | None, params: Mapping
         "shown": _("Shown at position %(rank)s"),
     }.get(stage, "")
     return template % figures
+
+
+def _source(name: str) -> str:
+    return {
+        "model": _("the model"),
+        "popular": _("popular items"),
+        "fresh": _("new items"),
+        "trending": _("items trending now"),
+        "exploring": _("items few people have seen"),
+        "similar": _("similar items"),
+        "search": _("your search"),
+        "request": _("the items you sent"),
+        "any": _("all visible items"),
+    }.get(name, name)
 
 
 def why_not_text(found: "WhyNot") -> str:
@@ -77,6 +104,7 @@ def why_not_text(found: "WhyNot") -> str:
         "unknown_to_model": _("The model does not know the item yet; it waits for training."),
         "candidates": _("Rank %(rank)s by score; only the best %(cut)s become candidates."),
         "reranked": _("Rank %(rank)s by score; the diversity step moved it below place %(cut)s."),
+        "beyond": _("Rank %(rank)s by score; it stands below place %(cut)s of the list."),
         "shown": _("Nothing dropped it: it is shown at place %(rank)s."),
     }[found.stage]
     return template % {"rank": found.rank, "cut": found.cut}

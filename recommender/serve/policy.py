@@ -1,0 +1,90 @@
+"""The serving policy in figures: one frozen config, hashed into every slate."""
+
+import hashlib
+import json
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from functools import cached_property
+from typing import Any
+
+from recommender.catalog.models import Catalog
+from recommender.serve.answers import Stage
+
+
+@dataclass(frozen=True)
+class Policy:
+    """How a list is put together. Changing a figure changes `config_hash`."""
+
+    policy_id: str = "greedy"
+    version: str = "1"
+    n_candidates: int = 100
+    row_length: int = 12
+    mmr_trade_off: float = 0.15  # share of variety against relevance; 0 = by score alone
+    # λ = prior_events / (prior_events + positives): LOOP.md §3.1 measured 6 against 12.
+    prior_events: float = 6.0
+    # A cold-start list takes one fresh item after this many popular ones.
+    popular_per_fresh: int = 3
+    # A reason must carry this share of the score, or the source is named instead.
+    reason_share: float = 0.10
+    personal_from: int = 3  # positives or ratings from which the rows count as personal
+    explore_share: float = 0.5  # the less popular part of the catalog, where exploring draws
+    trending_days: int = 14
+    trending_half_life_days: float = 3.0
+
+    def blend(self, n_positive: int) -> float:
+        """Return the weight λ of popularity for somebody with that many positive events.
+
+        >>> Policy().blend(0), Policy().blend(6)
+        (1.0, 0.5)
+        """
+        return self.prior_events / (self.prior_events + n_positive)
+
+    @cached_property
+    def config_hash(self) -> str:
+        """Return the SHA-256 of all figures."""
+        return hashlib.sha256(json.dumps(asdict(self), sort_keys=True).encode()).hexdigest()
+
+
+POLICY = Policy()
+
+
+def stages(catalog: Catalog, version: str | None, model: str | None) -> tuple[Stage, ...]:
+    """List the pipeline as it runs, in order."""
+    parts: Mapping[str, Mapping[str, Any]] = {
+        "filters": {
+            "always": ["hidden", "expired", "seen", "dismissed"],
+            "on_request": list(filter_names(catalog)),
+        },
+        "candidates": {
+            "n_candidates": POLICY.n_candidates,
+            "sources": ["model", "popular", "new", "any"],
+            "popular_per_fresh": POLICY.popular_per_fresh,
+        },
+        "scorer": {"model_version": version, "model": model},
+        "blend": {"prior_events": POLICY.prior_events},
+        "diversity": {"method": "mmr", "trade_off": POLICY.mmr_trade_off},
+        "draw": {
+            "policy_id": POLICY.policy_id,
+            "policy_version": POLICY.version,
+            "sampler": "deterministic",
+            "config_hash": POLICY.config_hash,
+        },
+    }
+    return tuple(Stage(name=name, parameters=figures) for name, figures in parts.items())
+
+
+def filter_names(catalog: Catalog) -> tuple[str, ...]:
+    """Return the names that `ListRequest.filters` may use in this catalog."""
+    return (*BUILT_IN_FILTERS, *(str(name) for name in catalog.filters))
+
+
+BUILT_IN_FILTERS = (
+    "category",
+    "tag",
+    "creator",
+    "language",
+    "price_min",
+    "price_max",
+    "published_after",
+    "published_before",
+)
