@@ -64,8 +64,8 @@ def metric_by_version(rows: Sequence[VersionRow], metric: str, most: int = 12) -
         for dot in dots
     ]
     reading = _(
-        "Dots are means over users of the later window, bars their 95 % intervals. The live version "
-        "is filled; grey dots are the baselines."
+        "Dots are means over users of the later window, bars their 95 % intervals. The live "
+        "version is filled; grey dots are the baselines."
     )
     columns = [_("Version"), name, _("95 % interval")]
     slug = metric.replace("@", "-at-")

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from datetime import date, datetime, timedelta
 from typing import Any
 
+from django.conf import settings
 from django.utils.translation import gettext as _
 
 from recommender.dashboard import words
@@ -41,7 +42,11 @@ def ctr_by_day(
                 "tickformat": ".1%",
                 "rangemode": "tozero",
             },
-            "xaxis": {"title": _("Day the list was shown (UTC)"), "type": "date", "nticks": 8},
+            "xaxis": {
+                "title": _("Day the list was shown (%(zone)s)") % {"zone": settings.TIME_ZONE},
+                "type": "date",
+                "nticks": 8,
+            },
             **_marks(switches),
         },
     )
@@ -210,7 +215,11 @@ def volume_by_type(counts: Sequence[TypeCount], today: date) -> Chart | None:
         {
             "barmode": "stack",
             "showlegend": True,
-            "xaxis": {"title": _("Day (UTC)"), "type": "date", "nticks": 8},
+            "xaxis": {
+                "title": _("Day (%(zone)s)") % {"zone": settings.TIME_ZONE},
+                "type": "date",
+                "nticks": 8,
+            },
             "yaxis": {"title": _("Events a day"), "rangemode": "tozero"},
         },
     )

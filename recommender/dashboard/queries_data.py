@@ -40,7 +40,7 @@ class DataFacts:
     @property
     def joined_share(self) -> float | None:
         """Return the share of item events that named an item we know; None when there are none."""
-        unknown = sum(n for code, n in self.rejected.items() if "item" in code)
+        unknown = sum(n for code, n in self.rejected.items() if code == "unknown_item")
         total = self.item_events + unknown
         return self.item_events / total if total else None
 
@@ -182,11 +182,6 @@ def setup_state(catalog: Catalog | None) -> SetupState:
 def catalogs() -> list[Catalog]:
     """List catalogs, the default one first. One query."""
     return list(Catalog.objects.order_by("-is_default", "name", "id"))
-
-
-def api_keys(catalog: Catalog) -> list[ApiKey]:
-    """List a catalog's keys, newest first, revoked ones too. One query."""
-    return list(ApiKey.objects.filter(catalog=catalog).order_by("revoked_at", "-id"))
 
 
 def find_key(catalog: Catalog, key_id: int) -> ApiKey | None:

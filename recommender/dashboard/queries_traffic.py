@@ -14,6 +14,7 @@ from typing import Any, Literal
 from django.db import connection
 from django.db.models import Case, Count, F, FloatField, Max, QuerySet, Sum, When
 from django.db.models.functions import Cast, Floor, TruncDate
+from django.utils import timezone
 
 from recommender.catalog.models import Catalog, Item
 from recommender.collect.models import Event, Slate
@@ -32,9 +33,25 @@ class Window:
     traffic: Traffic = "all"
 
     @property
+    def first_day(self) -> date:
+        """Return the first day, in the site's time zone."""
+        return timezone.localtime(self.since).date()
+
+    @property
+    def today(self) -> date:
+        """Return the last day, which is not over, in the site's time zone."""
+        return timezone.localtime(self.until).date()
+
+    @property
     def before(self) -> "Window":
         """Return the window of the same length that ends where this one starts."""
         return replace(self, since=self.since - (self.until - self.since), until=self.since)
+
+
+def window_of(catalog: Catalog, days: int, now: datetime, traffic: Traffic = "all") -> Window:
+    """Build the window of the last `days` days: whole days in the site's time zone, and today."""
+    midnight = timezone.localtime(now).replace(hour=0, minute=0, second=0, microsecond=0)
+    return Window(catalog, midnight - timedelta(days=days - 1), now, traffic)
 
 
 @dataclass(frozen=True)

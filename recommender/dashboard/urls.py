@@ -1,5 +1,29 @@
-"""Addresses."""
+"""Addresses of the operator panel, under /ops/."""
 
-from django.urls import URLPattern, URLResolver
+from django.urls import path
 
-urlpatterns: list[URLPattern | URLResolver] = []
+from recommender.dashboard import views_data, views_jobs, views_models, views_overview
+
+app_name = "dashboard"
+urlpatterns = [
+    path("", views_overview.index, name="overview"),
+    path("ctr.csv", views_overview.ctr_csv, name="ctr_csv"),
+    path("models/", views_models.index, name="models"),
+    path("models/compare/", views_models.compare, name="compare"),
+    path("models/roll-back/", views_models.roll_back, name="roll_back"),
+    path("models/<int:number>/", views_models.detail, name="model"),
+    path("models/<int:number>/promote/", views_models.promote, name="promote"),
+    path("models/<int:number>/discard/", views_models.discard, name="discard"),
+    path("jobs/", views_jobs.index, name="jobs"),
+    path("jobs/new/", views_jobs.start, name="start"),
+    path("jobs/<int:run_id>/", views_jobs.run, name="run"),
+    path("jobs/<int:run_id>/status/", views_jobs.status, name="run_status"),
+    path("jobs/<int:run_id>/cancel/", views_jobs.cancel, name="cancel"),
+    path("jobs/<int:run_id>/retry/", views_jobs.retry, name="retry"),
+    path("inspect/", views_data.inspect, name="inspect"),
+    path("data/", views_data.data, name="data"),
+    path("data/events/", views_data.events, name="events"),
+    path("audit/", views_data.audit, name="audit"),
+    path("keys/", views_data.keys, name="keys"),
+    path("keys/<int:key_id>/revoke/", views_data.revoke, name="revoke"),
+]
