@@ -35,8 +35,8 @@ def export_tower(
             buffer,  # type: ignore[arg-type]  # a stream is taken, the annotation is narrower
             dynamo=False,
             input_names=list(names),
-            output_names=["user"],
-            dynamic_axes={**axes, "user": {0: "B"}},
+            output_names=["encoded"],
+            dynamic_axes={**axes, "encoded": {0: "B"}},
             opset_version=OPSET,
         )
     return buffer.getvalue()
