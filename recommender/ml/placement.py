@@ -21,8 +21,8 @@ _TAIL = 1e-9  # chance left outside the window of integration
 def marginals(mixture: Mixture, k: int) -> FloatArray:
     """Return (C, k) P(candidate at place 1..k) of the whole mixture, without masks.
 
-    Columns sum to 1 for k ≤ C. Costs C² · k · 96 operations per contender (30 ms for C = 90, k = 20): compute it after the
-    reply, from the logged logits.
+    Columns sum to 1 for k ≤ C. Costs C² · k · 96 operations per contender (30 ms for C = 90 and
+    k = 20): compute it after the reply, from the logged logits.
     """
     total = np.zeros((mixture.n_candidates, k))
     for alpha, z in zip(mixture.alphas, mixture.logits, strict=True):
