@@ -69,11 +69,10 @@ def more(request: ListRequest, *, kind: str) -> ListAnswer:
         return first_page(scene, ranked_for(scene, request.limit))
     if kind == "exploring":
         return first_page(scene, cut(_drawn(scene, _explorable(scene))))
-    found = {
-        "trending": trending_items,
-        "popular": popular_items,
-        "new": lambda s: fresh_items(s, POLICY.n_candidates),
-    }[kind](scene)
+    if kind == "new":
+        found = fresh_items(scene, POLICY.n_candidates)
+    else:
+        found = trending_items(scene) if kind == "trending" else popular_items(scene)
     return first_page(scene, replace(cut(found), strategy="popular"))
 
 
