@@ -7,6 +7,7 @@ from uuid import UUID
 
 from django.http import HttpRequest, HttpResponse
 from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
 from drf_spectacular.utils import PolymorphicProxySerializer, extend_schema
 from rest_framework import serializers
 from rest_framework.request import Request
@@ -112,12 +113,16 @@ class EventInput(Strict):
     """One event. A token tells user and item; without one it is organic and welcome."""
 
     event_id = serializers.UUIDField(
-        required=False, allow_null=True, help_text="Yours: a repeat of the same event is harmless"
+        required=False,
+        allow_null=True,
+        help_text=gettext_lazy("Yours: a repeat of the same event is harmless"),
     )
     type = serializers.CharField(
         max_length=24,
-        help_text="impression (or view), click, dwell, rating, like, want, cart, purchase, share, "
-        "dismiss, undo, custom; each catalog knows its own",
+        help_text=gettext_lazy(
+            "impression (or view), click, dwell, rating, like, want, cart, purchase, share, "
+            "dismiss, undo, custom; each catalog knows its own"
+        ),
     )
     token = serializers.CharField(required=False, allow_null=True, allow_blank=True)
     user = external_id(required=False, allow_null=True, allow_blank=True)
@@ -126,7 +131,9 @@ class EventInput(Strict):
     occurred_at = UtcTime(required=False, allow_null=True)
     reason = serializers.CharField(max_length=40, required=False, allow_null=True, allow_blank=True)
     undoes = serializers.UUIDField(
-        required=False, allow_null=True, help_text="With type undo: the event to take back"
+        required=False,
+        allow_null=True,
+        help_text=gettext_lazy("With type undo: the event to take back"),
     )
     session_id = serializers.CharField(
         max_length=64, required=False, allow_null=True, allow_blank=True
@@ -169,9 +176,11 @@ class Events(ApiView):
 
     @extend_schema(
         operation_id="recordEvents",
-        summary="Say what people did",
-        description="One event, or at most 1,000 in a batch. One bad event never sinks the batch. "
-        "A single event whose id is taken by another body is answered 409.",
+        summary=gettext_lazy("Say what people did"),
+        description=gettext_lazy(
+            "One event, or at most 1,000 in a batch. One bad event never sinks the batch. "
+            "A single event whose id is taken by another body is answered 409."
+        ),
         request={
             body.JSON: PolymorphicProxySerializer(
                 "EventOrEvents", [EventInput, EventsInput], resource_type_field_name=None

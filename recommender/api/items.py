@@ -4,6 +4,8 @@ from collections.abc import Mapping
 from typing import Any, ClassVar
 
 from django.http import HttpResponse
+from django.utils.functional import Promise
+from django.utils.translation import gettext_lazy
 from drf_spectacular.utils import extend_schema
 from rest_framework import serializers
 from rest_framework.request import Request
@@ -15,7 +17,7 @@ from recommender.catalog.models import Item
 from recommender.catalog.services import ItemInput, check_item, hide_item, put_items
 
 
-def words(help_text: str) -> serializers.ListField:
+def words(help_text: Promise) -> serializers.ListField:
     """Describe a list of short texts."""
     return serializers.ListField(
         child=serializers.CharField(max_length=200),
@@ -35,14 +37,16 @@ class ItemFields(Strict):
 
     title = serializers.CharField(max_length=500)
     description = serializers.CharField(max_length=100_000, allow_blank=True, default="")
-    categories = words("Such as genres or departments; filters use them")
-    tags = words("Free tags")
-    creators = words("Directors, authors, makers")
+    categories = words(gettext_lazy("Such as genres or departments; filters use them"))
+    tags = words(gettext_lazy("Free tags"))
+    creators = words(gettext_lazy("Directors, authors, makers"))
     price = serializers.FloatField(min_value=0, max_value=1e15, allow_null=True, default=None)
     sales = serializers.IntegerField(min_value=0, max_value=2**53, allow_null=True, default=None)
     language = serializers.CharField(max_length=35, allow_blank=True, default="")
     published_at = UtcTime(allow_null=True, default=None)
-    expires_at = UtcTime(allow_null=True, default=None, help_text="Not shown from then on")
+    expires_at = UtcTime(
+        allow_null=True, default=None, help_text=gettext_lazy("Not shown from then on")
+    )
     image_url = address()
     audio_url = address()
     is_hidden = serializers.BooleanField(default=False)
@@ -91,14 +95,16 @@ class OneItem(ApiView):
     scopes: ClassVar = {"GET": "read", "PUT": "write", "DELETE": "write"}
     is_resource: ClassVar = True
 
-    @extend_schema(operation_id="getItem", summary="Read an item", responses=ItemOutput)
+    @extend_schema(
+        operation_id="getItem", summary=gettext_lazy("Read an item"), responses=ItemOutput
+    )
     def get(self, _request: Request, item: str) -> HttpResponse:
         """Answer the item as stored."""
         return body.answer(ItemOutput(queries.item(self.catalog, item)).data)
 
     @extend_schema(
         operation_id="putItem",
-        summary="Create or replace an item",
+        summary=gettext_lazy("Create or replace an item"),
         request=ItemFields,
         responses={200: ItemOutput, 201: ItemOutput},
     )
@@ -111,9 +117,11 @@ class OneItem(ApiView):
 
     @extend_schema(
         operation_id="deleteItem",
-        summary="Take an item out of all lists",
-        description="The item is hidden at once. What people did with it stays, and so does its "
-        "row: a PUT brings it back.",
+        summary=gettext_lazy("Take an item out of all lists"),
+        description=gettext_lazy(
+            "The item is hidden at once. What people did with it stays, and so does its "
+            "row: a PUT brings it back."
+        ),
         responses={204: None},
     )
     def delete(self, _request: Request, item: str) -> HttpResponse:
@@ -136,7 +144,7 @@ class ItemsBatch(ApiView):
 
     @extend_schema(
         operation_id="putItems",
-        summary="Create or replace many items",
+        summary=gettext_lazy("Create or replace many items"),
         request={body.JSON: Input, body.NDJSON: ItemWithId},
         responses=batches.BatchOutput,
     )

@@ -45,31 +45,41 @@ class ListQuery(serializers.Serializer[Any]):
     """The query of a list. Documentation only: `read_query` checks it without DRF's cost."""
 
     user = serializers.CharField(
-        max_length=200, required=False, help_text="Your id of the user; unknown ones are welcome"
+        max_length=200,
+        required=False,
+        help_text=gettext_lazy("Your id of the user; unknown ones are welcome"),
     )
     surface = serializers.RegexField(
-        r"^[a-z0-9_-]{1,16}$", required=False, help_text="Where the list is shown, e.g. `home`"
+        r"^[a-z0-9_-]{1,16}$",
+        required=False,
+        help_text=gettext_lazy("Where the list is shown, e.g. `home`"),
     )
     limit = serializers.IntegerField(min_value=1, max_value=MAX_LIMIT, required=False, default=20)
     cursor = serializers.CharField(
-        max_length=2000, required=False, help_text="`next_cursor` of the page before"
+        max_length=2000, required=False, help_text=gettext_lazy("`next_cursor` of the page before")
     )
     context_item = serializers.CharField(
-        max_length=200, required=False, help_text="The item that the page is about"
+        max_length=200, required=False, help_text=gettext_lazy("The item that the page is about")
     )
     filter = serializers.ListField(
         child=serializers.RegexField(r"^[^:]+:.+$"),
         required=False,
-        help_text="`name:value`, repeatable: category, tag, creator, language, price_min, "
-        "price_max, published_after, published_before",
+        help_text=gettext_lazy(
+            "`name:value`, repeatable: category, tag, creator, language, price_min, "
+            "price_max, published_after, published_before"
+        ),
     )
     explain = serializers.ChoiceField(["0", "1", "false", "true"], required=False)
     personalised = serializers.ChoiceField(["0", "1", "false", "true"], required=False)
     session_id = serializers.CharField(
-        max_length=64, required=False, help_text="An anonymous visitor's own random id"
+        max_length=64,
+        required=False,
+        help_text=gettext_lazy("An anonymous visitor's own random id"),
     )
     shadow = serializers.ChoiceField(
-        ["greedy"], required=False, help_text="Read without logging; only on a simulated clock"
+        ["greedy"],
+        required=False,
+        help_text=gettext_lazy("Read without logging; only on a simulated clock"),
     )
 
 

@@ -5,6 +5,7 @@ from typing import Any, ClassVar
 
 from django.http import HttpResponse
 from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
 from drf_spectacular.types import OpenApiTypes
 from drf_spectacular.utils import OpenApiParameter, extend_schema
 from rest_framework import serializers
@@ -53,10 +54,14 @@ class Metrics(ApiView):
 
     @extend_schema(
         operation_id="getMetrics",
-        summary="Read click-through rates by day, version or position",
+        summary=gettext_lazy("Read click-through rates by day, version or position"),
         parameters=[
-            OpenApiParameter("from", OpenApiTypes.STR, description="A day or an RFC 3339 time"),
-            OpenApiParameter("to", OpenApiTypes.STR, description="Not included; now by default"),
+            OpenApiParameter(
+                "from", OpenApiTypes.STR, description=gettext_lazy("A day or an RFC 3339 time")
+            ),
+            OpenApiParameter(
+                "to", OpenApiTypes.STR, description=gettext_lazy("Not included; now by default")
+            ),
             OpenApiParameter("by", enum=list(KEYS), default="day"),
         ],
         responses=Output,

@@ -5,6 +5,7 @@ from typing import Any, ClassVar
 from uuid import uuid4
 
 from django.http import HttpResponse
+from django.utils.translation import gettext_lazy
 from drf_spectacular.utils import extend_schema
 from rest_framework import serializers
 from rest_framework.request import Request
@@ -46,16 +47,20 @@ class Rating(ApiView):
     class Input(Strict):
         """The stars."""
 
-        value = serializers.FloatField(help_text="On the catalog's scale, such as 0.5 to 5.0")
+        value = serializers.FloatField(
+            help_text=gettext_lazy("On the catalog's scale, such as 0.5 to 5.0")
+        )
 
-    @extend_schema(operation_id="getRating", summary="Read a rating", responses=RatingOutput)
+    @extend_schema(
+        operation_id="getRating", summary=gettext_lazy("Read a rating"), responses=RatingOutput
+    )
     def get(self, _request: Request, user: str, item: str) -> HttpResponse:
         """Answer the rating that stands."""
         return self._answer(user, item)
 
     @extend_schema(
         operation_id="putRating",
-        summary="Rate an item for a user",
+        summary=gettext_lazy("Rate an item for a user"),
         request=Input,
         responses={200: RatingOutput, 201: RatingOutput},
     )
@@ -68,7 +73,11 @@ class Rating(ApiView):
             self._record([NewEvent(type="rating", user=user, item=item, value=value)])
         return self._answer(user, item, 200 if before else 201)
 
-    @extend_schema(operation_id="deleteRating", summary="Take a rating back", responses={204: None})
+    @extend_schema(
+        operation_id="deleteRating",
+        summary=gettext_lazy("Take a rating back"),
+        responses={204: None},
+    )
     def delete(self, _request: Request, user: str, item: str) -> HttpResponse:
         """Undo every rating that stands, so that no older one comes back."""
         standing = queries.standing_ratings(self.catalog, user, item)
@@ -110,7 +119,7 @@ class RatingsBatch(ApiView):
 
     @extend_schema(
         operation_id="putRatings",
-        summary="Store many ratings",
+        summary=gettext_lazy("Store many ratings"),
         request={body.JSON: Input, body.NDJSON: RatingEntry},
         responses=events.EventsOutput,
     )

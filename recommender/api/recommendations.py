@@ -3,6 +3,7 @@
 from typing import Any, ClassVar
 
 from django.http import HttpRequest, HttpResponse
+from django.utils.translation import gettext_lazy
 from drf_spectacular.utils import OpenApiParameter, extend_schema
 from rest_framework import serializers
 from rest_framework.request import Request
@@ -30,9 +31,11 @@ class Recommendations(ApiView):
 
     @extend_schema(
         operation_id="getRecommendations",
-        summary="Get a list for a user",
-        description="Unknown users get a good list with `strategy: cold_start`. Send the tokens "
-        "back with what the user did. A cursor pins its slate: page 2 never repeats page 1.",
+        summary=gettext_lazy("Get a list for a user"),
+        description=gettext_lazy(
+            "Unknown users get a good list with `strategy: cold_start`. Send the tokens "
+            "back with what the user did. A cursor pins its slate: page 2 never repeats page 1."
+        ),
         parameters=[lists.ListQuery],
         responses=lists.ListOutput,
     )
@@ -48,7 +51,7 @@ class Similar(ApiView):
 
     @extend_schema(
         operation_id="getSimilarItems",
-        summary="Get the items most like one item",
+        summary=gettext_lazy("Get the items most like one item"),
         parameters=[lists.ListQuery],
         responses=lists.ListOutput,
     )
@@ -68,8 +71,10 @@ class Search(ApiView):
 
     @extend_schema(
         operation_id="search",
-        summary="Search titles and creators",
-        description="Typos are tolerated. When nothing matches, the nearest titles are answered.",
+        summary=gettext_lazy("Search titles and creators"),
+        description=gettext_lazy(
+            "Typos are tolerated. When nothing matches, the nearest titles are answered."
+        ),
         parameters=[
             OpenApiParameter(
                 "q", {"type": "string", "minLength": 1, "maxLength": MAX_LENGTH}, required=True
@@ -103,13 +108,16 @@ class Rank(ApiView):
 
         user = external_id(required=False, allow_null=True)
         items = serializers.ListField(
-            child=external_id(), min_length=1, max_length=500, help_text="Your ids, 1 to 500"
+            child=external_id(),
+            min_length=1,
+            max_length=500,
+            help_text=gettext_lazy("Your ids, 1 to 500"),
         )
         explain = serializers.BooleanField(default=False)
 
     @extend_schema(
         operation_id="rank",
-        summary="Order your own candidates",
+        summary=gettext_lazy("Order your own candidates"),
         request=Input,
         responses=lists.ListOutput,
     )
@@ -157,7 +165,7 @@ class Pipeline(ApiView):
 
     @extend_schema(
         operation_id="getPipeline",
-        summary="Show the stages and weights as they run",
+        summary=gettext_lazy("Show the stages and weights as they run"),
         responses=Output,
     )
     def get(self, _request: Request) -> HttpResponse:

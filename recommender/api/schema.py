@@ -3,6 +3,7 @@
 from functools import lru_cache
 from typing import Any
 
+from django.utils.translation import gettext_lazy
 from drf_spectacular.extensions import OpenApiAuthenticationExtension
 from drf_spectacular.generators import SchemaGenerator
 from drf_spectacular.openapi import AutoSchema
@@ -16,15 +17,17 @@ IDEMPOTENCY = OpenApiParameter(
     "Idempotency-Key",
     str,
     OpenApiParameter.HEADER,
-    description="Repeat a POST with the same key and body within 24 hours and the first answer "
-    "comes back byte for byte.",
+    description=gettext_lazy(
+        "Repeat a POST with the same key and body within 24 hours and the first answer "
+        "comes back byte for byte."
+    ),
 )
 
 
 class FieldErrorOutput(serializers.Serializer[Any]):
     """One wrong field."""
 
-    pointer = serializers.CharField(help_text="RFC 6901 JSON pointer")
+    pointer = serializers.CharField(help_text=gettext_lazy("RFC 6901 JSON pointer"))
     location = serializers.ChoiceField(["body", "query", "path", "header"])
     code = serializers.CharField()
     detail = serializers.CharField()
@@ -85,6 +88,11 @@ class OperationSchema(AutoSchema):  # type: ignore[misc]
         declared = list(super().get_override_parameters())
         is_guarded = self.view.scopes[self.method] is not None
         return [*declared, IDEMPOTENCY] if self.method == "POST" and is_guarded else declared
+
+    def get_serializer_name(self, serializer: Any, _direction: str) -> str:
+        """Name a component after its class and the view that it stands in."""
+        name: str = type(serializer).__qualname__
+        return name.replace(".", "")
 
     def get_tags(self) -> list[str]:
         """Group by the noun of the address."""

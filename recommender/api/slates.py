@@ -5,6 +5,7 @@ from uuid import UUID
 
 import numpy as np
 from django.http import HttpResponse
+from django.utils.translation import gettext_lazy
 from drf_spectacular.utils import OpenApiParameter, extend_schema
 from rest_framework import serializers
 from rest_framework.request import Request
@@ -48,7 +49,7 @@ class SlateOutput(serializers.Serializer[Any]):
     candidates = serializers.ListField(child=serializers.CharField(allow_null=True))
     logits = serializers.ListField(
         child=serializers.ListField(child=serializers.FloatField(allow_null=True)),
-        help_text="One row per contender, in the order of the candidates",
+        help_text=gettext_lazy("One row per contender, in the order of the candidates"),
     )
     items = Position(many=True)
     decided_at = UtcTime()
@@ -89,7 +90,7 @@ class OneSlate(ApiView):
 
     @extend_schema(
         operation_id="getSlate",
-        summary="Read one slate as logged",
+        summary=gettext_lazy("Read one slate as logged"),
         parameters=[OpenApiParameter("slate", UUID, OpenApiParameter.PATH)],
         responses=SlateOutput,
     )

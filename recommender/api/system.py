@@ -7,6 +7,7 @@ from django.conf import settings
 from django.db import DatabaseError, transaction
 from django.http import HttpResponse
 from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
 from drf_spectacular.utils import extend_schema
 from rest_framework import serializers
 from rest_framework.request import Request
@@ -36,17 +37,20 @@ class Loop(ApiView):
             reason = serializers.CharField()
             created_at = UtcTime()
 
-        now = UtcTime(help_text="Product time")
+        now = UtcTime(help_text=gettext_lazy("Product time"))
         settled = serializers.BooleanField()
         watermark = UtcTime(
-            allow_null=True, help_text="Events received up to here are joined and counted"
+            allow_null=True,
+            help_text=gettext_lazy("Events received up to here are joined and counted"),
         )
         open_runs = serializers.ListField(child=serializers.CharField())
         live_version = serializers.CharField(allow_null=True)
         last_gate = Gate(allow_null=True)
 
     @extend_schema(
-        operation_id="getLoop", summary="Say whether the loop has settled", responses=Output
+        operation_id="getLoop",
+        summary=gettext_lazy("Say whether the loop has settled"),
+        responses=Output,
     )
     def get(self, _request: Request) -> HttpResponse:
         """Answer the state of the loop."""
@@ -70,8 +74,10 @@ class Clock(ApiView):
 
     @extend_schema(
         operation_id="setClock",
-        summary="Set simulated time forward",
-        description="Only with the boot flag SIM_CLOCK=1; otherwise this address does not exist.",
+        summary=gettext_lazy("Set simulated time forward"),
+        description=gettext_lazy(
+            "Only with the boot flag SIM_CLOCK=1; otherwise this address does not exist."
+        ),
         request=Input,
         responses=Output,
     )
@@ -96,7 +102,9 @@ class Live(ApiView):
 
         status = serializers.CharField()
 
-    @extend_schema(operation_id="getLive", summary="Is the process alive?", responses=Output)
+    @extend_schema(
+        operation_id="getLive", summary=gettext_lazy("Is the process alive?"), responses=Output
+    )
     def get(self, _request: Request) -> HttpResponse:
         """Answer."""
         return body.answer({"status": "live"})
@@ -122,8 +130,10 @@ class Ready(ApiView):
 
     @extend_schema(
         operation_id="getReady",
-        summary="Do database, model and worker work?",
-        description="503 lists what does not. Lists are answered even then, from what is left.",
+        summary=gettext_lazy("Do database, model and worker work?"),
+        description=gettext_lazy(
+            "503 lists what does not. Lists are answered even then, from what is left."
+        ),
         responses=Output,
     )
     def get(self, _request: Request) -> HttpResponse:

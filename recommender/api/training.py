@@ -4,6 +4,7 @@ from typing import Any, ClassVar
 
 from django.db import transaction
 from django.http import HttpResponse
+from django.utils.translation import gettext_lazy
 from drf_spectacular.utils import extend_schema
 from rest_framework import serializers
 from rest_framework.request import Request
@@ -55,8 +56,10 @@ class TrainingRuns(ApiView):
 
     @extend_schema(
         operation_id="startTraining",
-        summary="Ask for a training run",
-        description="409 names the run that is active already: one at a time per catalog.",
+        summary=gettext_lazy("Ask for a training run"),
+        description=gettext_lazy(
+            "409 names the run that is active already: one at a time per catalog."
+        ),
         request=Input,
         responses={202: RunOutput},
     )
@@ -82,7 +85,9 @@ class OneRun(ApiView):
     scopes: ClassVar = {"GET": "read"}
     is_resource: ClassVar = True
 
-    @extend_schema(operation_id="getTraining", summary="Watch a run", responses=RunOutput)
+    @extend_schema(
+        operation_id="getTraining", summary=gettext_lazy("Watch a run"), responses=RunOutput
+    )
     def get(self, _request: Request, run: str) -> HttpResponse:
         """Answer where the run is."""
         return body.answer(RunOutput(queries.run(self.catalog, run)).data)
@@ -95,8 +100,8 @@ class CancelRun(ApiView):
 
     @extend_schema(
         operation_id="cancelTraining",
-        summary="Stop a run",
-        description="A queued run stops at once, one at work within three seconds.",
+        summary=gettext_lazy("Stop a run"),
+        description=gettext_lazy("A queued run stops at once, one at work within three seconds."),
         request=None,
         responses={202: RunOutput},
     )

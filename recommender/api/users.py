@@ -5,6 +5,7 @@ from typing import Any, ClassVar
 
 from django.http import HttpResponse
 from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
 from drf_spectacular.utils import extend_schema
 from rest_framework import serializers
 from rest_framework.request import Request
@@ -19,7 +20,9 @@ from recommender.errors import BadData
 class UserFields(Strict):
     """What your system knows of a user; a PUT replaces it."""
 
-    attributes = serializers.DictField(default=dict, help_text='Such as {"age": 34, "gender": "F"}')
+    attributes = serializers.DictField(
+        default=dict, help_text=gettext_lazy('Such as {"age": 34, "gender": "F"}')
+    )
 
 
 class UserWithId(UserFields):
@@ -46,14 +49,16 @@ class OneUser(ApiView):
     scopes: ClassVar = {"GET": "read", "PUT": "write", "DELETE": "write"}
     is_resource: ClassVar = True
 
-    @extend_schema(operation_id="getUser", summary="Read a user", responses=UserOutput)
+    @extend_schema(
+        operation_id="getUser", summary=gettext_lazy("Read a user"), responses=UserOutput
+    )
     def get(self, _request: Request, user: str) -> HttpResponse:
         """Answer the user as stored."""
         return body.answer(UserOutput(queries.user_card(self.catalog, user)).data)
 
     @extend_schema(
         operation_id="putUser",
-        summary="Create a user or replace the attributes",
+        summary=gettext_lazy("Create a user or replace the attributes"),
         request=UserFields,
         responses={200: UserOutput, 201: UserOutput},
     )
@@ -79,9 +84,11 @@ class OneUser(ApiView):
 
     @extend_schema(
         operation_id="deleteUser",
-        summary="Erase a user",
-        description="Events, lists and attributes of the user go. Models that learned from them "
-        "are replaced by the next full training.",
+        summary=gettext_lazy("Erase a user"),
+        description=gettext_lazy(
+            "Events, lists and attributes of the user go. Models that learned from them "
+            "are replaced by the next full training."
+        ),
         responses={202: Erased},
     )
     def delete(self, _request: Request, user: str) -> HttpResponse:
@@ -105,7 +112,7 @@ class UsersBatch(ApiView):
 
     @extend_schema(
         operation_id="putUsers",
-        summary="Create or replace many users",
+        summary=gettext_lazy("Create or replace many users"),
         request={body.JSON: Input, body.NDJSON: UserWithId},
         responses=batches.BatchOutput,
     )
@@ -158,7 +165,9 @@ class UserExport(ApiView):
         lists = Shown(many=True)
 
     @extend_schema(
-        operation_id="exportUser", summary="Export all that is known of a user", responses=Output
+        operation_id="exportUser",
+        summary=gettext_lazy("Export all that is known of a user"),
+        responses=Output,
     )
     def get(self, _request: Request, user: str) -> HttpResponse:
         """Answer everything as one file."""
@@ -182,7 +191,7 @@ class Preferences(ApiView):
         """The lasting choices."""
 
         is_personalized = serializers.BooleanField(
-            help_text="False: lists of this user read no profile at all"
+            help_text=gettext_lazy("False: lists of this user read no profile at all")
         )
 
     class Output(serializers.Serializer[Any]):
@@ -191,7 +200,9 @@ class Preferences(ApiView):
         is_personalized = serializers.BooleanField()
 
     @extend_schema(
-        operation_id="getPreferences", summary="Read a user's preferences", responses=Output
+        operation_id="getPreferences",
+        summary=gettext_lazy("Read a user's preferences"),
+        responses=Output,
     )
     def get(self, _request: Request, user: str) -> HttpResponse:
         """Answer the choices."""
@@ -199,7 +210,7 @@ class Preferences(ApiView):
 
     @extend_schema(
         operation_id="putPreferences",
-        summary="Replace a user's preferences",
+        summary=gettext_lazy("Replace a user's preferences"),
         request=Input,
         responses=Output,
     )

@@ -5,6 +5,7 @@ from typing import Any, ClassVar
 
 from django.http import HttpResponse
 from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
 from drf_spectacular.utils import extend_schema
 from rest_framework import serializers
 from rest_framework.request import Request
@@ -68,7 +69,7 @@ class Models(ApiView):
 
     @extend_schema(
         operation_id="listModels",
-        summary="List model versions",
+        summary=gettext_lazy("List model versions"),
         parameters=[Query],
         responses=Output,
     )
@@ -93,12 +94,14 @@ class Promote(ApiView):
         """Why, and whether against the gate's advice."""
 
         reason = serializers.CharField(max_length=500, allow_blank=True, default="")
-        force = serializers.BooleanField(default=False, help_text="Promote what the gate kept back")
+        force = serializers.BooleanField(
+            default=False, help_text=gettext_lazy("Promote what the gate kept back")
+        )
 
     @extend_schema(
         operation_id="promoteModel",
-        summary="Make a version live",
-        description="Lists carry the new `model_version` within five seconds.",
+        summary=gettext_lazy("Make a version live"),
+        description=gettext_lazy("Lists carry the new `model_version` within five seconds."),
         request=Input,
         responses=SwitchOutput,
     )
@@ -122,12 +125,14 @@ class RollBack(ApiView):
     class Input(Strict):
         """Where to; empty means the version before the live one."""
 
-        to = serializers.CharField(max_length=20, required=False, help_text="Such as v11")
+        to = serializers.CharField(
+            max_length=20, required=False, help_text=gettext_lazy("Such as v11")
+        )
         reason = serializers.CharField(max_length=500, allow_blank=True, default="")
 
     @extend_schema(
         operation_id="rollBackModel",
-        summary="Make the version before the live one live again",
+        summary=gettext_lazy("Make the version before the live one live again"),
         request=Input,
         responses=SwitchOutput,
     )
