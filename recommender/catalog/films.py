@@ -27,7 +27,7 @@ from recommender.catalog.formats.base import (
     number,
     split_records,
 )
-from recommender.catalog.formats.movielens import article_first, rating
+from recommender.catalog.formats.movielens import article_first, rating, split_title
 from recommender.catalog.formats.source import Source
 from recommender.catalog.imports import Job, import_with
 from recommender.catalog.models import Catalog, ImportRun
@@ -182,17 +182,20 @@ class FilmFiles:
         return self._film(*cells)
 
     def _film(self, external_id: str, text: str, year: str, genres: str) -> ItemInput:
-        if not year.isdigit():
+        # One title has its year in brackets still, with another part of it in the year's column.
+        title, bracketed = split_title(text)
+        released = int(year) if year.isdigit() else bracketed
+        if released is None:
             # One entry of MovieLens has no title; its ratings count, nobody is shown it.
             return ItemInput(external_id, f"Film {external_id}", is_hidden=True)
         item = ItemInput(
             external_id=external_id,
-            title=article_first(text),
+            title=title,
             categories=genres.split(),
-            published_at=datetime(int(year), 1, 1, tzinfo=UTC),
-            attributes={"year": int(year)},
+            published_at=datetime(released, 1, 1, tzinfo=UTC),
+            attributes={"year": released},
         )
-        facts = find_facts(self.facts, text, int(year))
+        facts = find_facts(self.facts, text, released)
         return with_facts(item, facts) if facts else item
 
     @cached_property
