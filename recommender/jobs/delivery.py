@@ -29,8 +29,10 @@ def publish(job_id: int) -> bool:
 def publish_unpublished() -> int:
     """Hand over every due job that the broker lacks; stop at the first sign that it is away."""
     n = 0
-    for job_id in services.unpublished():
-        if not publish(job_id):
+    for job in services.unpublished():
+        if bury_if_unknown(job):
+            continue
+        if not publish(job.pk):
             break
         n += 1
     return n
@@ -48,6 +50,20 @@ def send(job: Job) -> None:
         retry=False,
         ignore_result=True,
     )
+
+
+def bury_if_unknown(job: Job) -> bool:
+    """Declare a job dead when no task has its name; a worker would drop its message unseen.
+
+    Only for processes that have loaded the tasks: workers and the scheduler.
+    """
+    from recsite.celery import app
+
+    if job.task in app.tasks:
+        return False
+    services.bury(job=job, error=f"No task is called {job.task!r}; is the worker up to date?")
+    log.error("unknown_task", job=job.pk, task=job.task)
+    return True
 
 
 def message_id(job: Job) -> str:

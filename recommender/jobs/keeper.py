@@ -88,7 +88,8 @@ class Keeper:
             self._report()
         if duty.feeds and not services.is_busy(owner=duty.name):
             for job in services.claim_due(queue=duty.queue, owner=duty.name, n=duty.feeds):
-                delivery.send(job)
+                if not delivery.bury_if_unknown(job):
+                    delivery.send(job)
         if duty.publishes:
             delivery.publish_unpublished()
 

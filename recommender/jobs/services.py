@@ -125,10 +125,10 @@ def untake(*, job_id: int) -> None:
     Job.objects.filter(pk=job_id, state=Job.State.DUE).update(lease_expires_at=None)
 
 
-def unpublished(*, n: int = 100) -> list[int]:
+def unpublished(*, n: int = 100) -> list[Job]:
     """Return due jobs that the broker has not got, or has kept too long."""
     due = Job.objects.filter(_unpublished(datetime.now(UTC)))
-    return list(due.order_by("due_at", "id").values_list("pk", flat=True)[:n])
+    return list(due.order_by("due_at", "id")[:n])
 
 
 def begin(*, job_id: int, attempts: int, owner: str) -> Ticket | None:
@@ -190,6 +190,17 @@ def settle(*, job_id: int, attempts: int, owner: str, error: str) -> Job | None:
             attempts__in=(attempts, attempts + 1),
         ).first()
         return _return(job, error=error, delay_s=0) if job else None
+
+
+def bury(*, job: Job, error: str) -> None:
+    """Declare an open job dead without a try, since no try could succeed."""
+    Job.objects.filter(pk=job.pk, state__in=OPEN).update(
+        state=Job.State.DEAD,
+        finished_at=datetime.now(UTC),
+        error=error,
+        claimed_by="",
+        lease_expires_at=None,
+    )
 
 
 def reap(*, at: datetime | None = None) -> list[Job]:

@@ -56,9 +56,7 @@ def run(queue: str) -> int:
 
     def stopping(**_signal: Any) -> None:
         keeper.stop_feeding()
-        timer = threading.Timer(GRACE_S, cut_short, [worker, keeper])
-        timer.daemon = True
-        timer.start()
+        threading.Thread(target=wind_down, args=[worker, keeper], daemon=True).start()
 
     signals.worker_ready.connect(lambda **_signal: keeper.start(), weak=False)
     signals.worker_shutting_down.connect(stopping, weak=False)
@@ -74,12 +72,28 @@ def _quiet() -> None:
     logging.getLogger("kombu.connection").setLevel(logging.ERROR)
 
 
-def cut_short(worker: Any, keeper: Keeper) -> None:
-    """End a worker whose job would take too long: kill the children, put the job back, leave."""
-    for child in list(worker.pool._pool._pool):
-        os.kill(child.pid, signal.SIGKILL)
-    put_back(keeper)
-    os._exit(0)
+def wind_down(worker: Any, keeper: Keeper) -> None:
+    """Let the job at work end if it is short; else kill its process and put it back. Then leave.
+
+    Celery's own way out waits for the job, however long, and for two seconds when there is none.
+    """
+    try:
+        until = time.monotonic() + GRACE_S
+        while time.monotonic() < until and _is_busy(keeper.duty.name):
+            time.sleep(0.1)
+        put_back(keeper)  # the fence keeps out what the child may still write
+    finally:  # without a database the lease lapses by itself
+        for child in list(worker.pool._pool._pool):
+            os.kill(child.pid, signal.SIGKILL)
+        os._exit(0)
+
+
+def _is_busy(owner: str) -> bool:
+    with fork_lock:
+        try:
+            return services.is_busy(owner=owner)
+        finally:
+            connections.close_all()
 
 
 def put_back(keeper: Keeper) -> None:

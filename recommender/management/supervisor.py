@@ -1,5 +1,6 @@
 """Keep a few processes running: start them, restart what dies, stop them all in order."""
 
+import ctypes
 import signal
 import subprocess
 import sys
@@ -16,6 +17,15 @@ FIRST_PAUSE_S, LONGEST_PAUSE_S = 0.5, 30.0
 STEADY_S = 30.0  # a process that ran this long is restarted at once when it dies
 
 
+PR_SET_PDEATHSIG = 1  # linux/prctl.h
+
+
+def _die_with_parent() -> None:
+    """Ask the kernel to stop this process if the supervisor is killed and cannot do it itself."""
+    if sys.platform == "linux":
+        ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, int(signal.SIGTERM))
+
+
 @dataclass
 class Child:
     """One process of ours and when it may be started again."""
@@ -30,7 +40,9 @@ class Child:
     def start(self) -> None:
         """Start the process in a session of its own, so that Ctrl-C reaches it through us only."""
         command = [sys.executable, str(Path(settings.BASE_DIR) / "manage.py"), *self.arguments]
-        self.process = subprocess.Popen(command, start_new_session=True)  # noqa: S603 - our own
+        self.process = subprocess.Popen(  # noqa: S603 - our own command
+            command, start_new_session=True, preexec_fn=_die_with_parent
+        )
         self.started_at = time.monotonic()
 
     @property
