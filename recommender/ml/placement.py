@@ -14,15 +14,17 @@ from recommender.ml.interactions import FloatArray
 from recommender.ml.policy import Mixture
 
 LEAST_NODES = 96
-WIDEST_STEP = 0.35  # in log-time: a cold temperature spreads the arrivals over more than 96 reach
+# The k-th arrival is about 1/√k wide in log-time; steps of .8 of that are exact to 1e-9.
+WIDEST_STEP = 0.35
+STEP_PER_WIDTH = 0.8
 _TAIL = 1e-9  # chance left outside the window of integration
 
 
 def marginals(mixture: Mixture, k: int) -> FloatArray:
     """Return (C, k) P(candidate at place 1..k) of the whole mixture, without masks.
 
-    Columns sum to 1 for k ≤ C. Costs C² · k · 96 operations per contender (30 ms for C = 90 and
-    k = 20): compute it after the reply, from the logged logits.
+    Columns sum to 1 for k ≤ C. Costs C² · k · nodes operations per contender (50 ms for C = 90
+    and k = 20): compute it after the reply, from the logged logits.
     """
     total = np.zeros((mixture.n_candidates, k))
     for alpha, z in zip(mixture.alphas, mixture.logits, strict=True):
@@ -40,7 +42,8 @@ def placement(z: FloatArray, k: int) -> FloatArray:
         chances[:, :kept] = 1.0 / n
         return chances
     start, end = _window(z, kept)
-    log_time = np.linspace(start, end, max(LEAST_NODES, int((end - start) / WIDEST_STEP) + 1))
+    widest = min(WIDEST_STEP, STEP_PER_WIDTH / np.sqrt(kept))
+    log_time = np.linspace(start, end, max(LEAST_NODES, int((end - start) / widest) + 1))
     step = log_time[1] - log_time[0]
     exponent = log_time[:, None] + z  # (nodes, C) log of t·e^z
     with np.errstate(over="ignore", under="ignore"):
