@@ -98,15 +98,17 @@ def _because(scene: Scene, base: Ranked) -> Iterator[Row]:
     table, served = scene.table, scores.served
     rows = served.rows(table)
     numbers = scores.known.history.items
+    above = served.model.item_numbers(base.ids[: POLICY.row_length])  # stand in the row above
     for at in range(len(numbers) - 1, -1, -1):
         fact = scores.known.facts[at]
         if not _is_liked(fact, liked_from) or table.by_id(fact.item_id) is None:
             continue
         likeness = np.array(served.model.scorer.similar(int(numbers[at])), np.float32)
         likeness[(rows < 0) | ~scene.is_open[rows]] = -np.inf
+        likeness[above] = -np.inf
         near = np.argsort(-likeness, kind="stable")[: 4 * POLICY.row_length]
         near = near[likeness[near] > 0]
-        if len(near) < POLICY.row_length // 2:
+        if len(near) < POLICY.row_length // 3:
             continue
         near = near[np.argsort(-scores.total[near], kind="stable")]
         ids = np.asarray(served.model.item_ids)[near].astype(np.int64)

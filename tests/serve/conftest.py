@@ -28,7 +28,7 @@ PER_KIND = 10
 
 @dataclass
 class World:
-    """Rows and shortcuts. Item number n of the artifact is items[n − 1]; popularity falls with n."""
+    """Rows and shortcuts. Number n of the artifact is items[n − 1]; popularity falls with n."""
 
     catalog: Catalog
     items: list[Item]
