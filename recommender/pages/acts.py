@@ -1,4 +1,4 @@
-"""What visitors do: rate, dismiss, take back, look. Plain forms first; a script may swap fragments."""
+"""What visitors do: rate, dismiss, take back, look. Plain forms; a script may swap fragments."""
 
 from __future__ import annotations
 
@@ -103,7 +103,7 @@ def signals(visit: Visit) -> HttpResponse:
         for token in tokens[:MOST_TOKENS]
     ]
     if seen:
-        visit.record(*seen)
+        visit.look(*seen)
     return HttpResponse(status=204)
 
 

@@ -102,7 +102,7 @@ def _log_click(visit: Visit) -> None:
     # A browser that loads ahead of a press has clicked nothing.
     is_ahead = "prefetch" in visit.request.headers.get("Sec-Purpose", "")
     if token and not is_ahead:
-        visit.record(NewEvent(type="click", token=token, session_id=visit.session_id))
+        visit.look(NewEvent(type="click", token=token, session_id=visit.session_id))
 
 
 def _predicted(visit: Visit, found: Item) -> Card:

@@ -1,6 +1,6 @@
 "use strict";
 // The site works without this file. It sends forms in place, refreshes home's rows after a rating,
-// reports which cards were really seen, and closes menus.
+// and reports which cards were really seen.
 
 const csrf = () => document.body.dataset.csrf;
 const before = new Map(); // event id → [element id, the element as it was], for undo
@@ -245,7 +245,7 @@ document.addEventListener("visibilitychange", () => {
   else watch(document); // what was in view while the page was hidden starts its second anew
 });
 
-// --- Arrows beside a row, menus ------------------------------------------------------------------
+// --- Arrows beside a row ------------------------------------------------------------------------
 function addArrows(root) {
   root.querySelectorAll(".row").forEach((row) => {
     const list = row.querySelector(".card-row");
@@ -264,19 +264,6 @@ function addArrows(root) {
     }
   });
 }
-
-document.addEventListener("click", (event) => {
-  document.querySelectorAll("details[data-menu][open]").forEach((menu) => {
-    if (!menu.contains(event.target)) menu.open = false;
-  });
-});
-document.addEventListener("keydown", (event) => {
-  if (event.key !== "Escape") return;
-  const menu = document.querySelector("details[data-menu][open]");
-  if (!menu) return;
-  menu.open = false;
-  menu.querySelector("summary").focus();
-});
 
 watch(document);
 addArrows(document);
