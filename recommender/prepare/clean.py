@@ -22,7 +22,8 @@ DUPLICATE_S = 1
 LONGEST_DWELL_S = 86_400
 DAY_S = 86_400
 LEAST_WEIGHT = 0.01  # of events that say something besides being positive: a rating's value
-_RATING, _DURATION, _AMOUNT = "rating", "dwell", ("purchase", "cart")
+_DURATION, _AMOUNT = "dwell", ("purchase", "cart")
+_MILLION = 1_000_000
 
 
 @dataclass(frozen=True)
@@ -143,12 +144,13 @@ def _cap_by_day(state: Cleaned, rules: Rules) -> Cleaned:
     for column in (day, table.item, table.user):
         fresh[1:] &= np.diff(column[order]) == 0
     fresh[1:] = ~fresh[1:]  # the first event of each (user, item, day)
-    total = np.cumsum(full[order])
+    # In whole millionths: a running sum of fractions would let other groups change the last bit.
+    parts = np.round(full[order] * _MILLION).astype(np.int64)
+    before = np.cumsum(parts) - parts
     group = np.maximum.accumulate(np.where(fresh, np.arange(len(table)), 0))
-    before = total - full[order] - (total - full[order])[group]
+    left = np.clip(_MILLION - (before - before[group]), 0, parts)
     weight = np.empty(len(table))
-    weight[order] = np.clip(1.0 - before, 0.0, full[order])
-    weight = np.where(weight < 1e-9, 0.0, weight)
+    weight[order] = left / _MILLION
     spent = (full > 0) & (weight == 0)
     needed = rules.is_rating[table.type] | rules.marks_seen[table.type]
     weight = np.where(spent & needed, LEAST_WEIGHT, weight)
