@@ -75,7 +75,7 @@ def figure_of(traces: Sequence[Any], layout: Mapping[str, Any]) -> dict[str, Any
         yaxis=axis,
         hovermode="closest",
         showlegend=False,
-        legend={"orientation": "h", "y": 1.12, "x": 0, "bgcolor": "rgba(0,0,0,0)"},
+        legend={"orientation": "h", "y": 1.02, "yanchor": "bottom", "x": 0},
         dragmode=False,
     )
     base.update(layout)

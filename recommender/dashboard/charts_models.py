@@ -64,10 +64,10 @@ def metric_by_version(rows: Sequence[VersionRow], metric: str, most: int = 12) -
         for dot in dots
     ]
     reading = _(
-        "Dots are means over users of the later window, bars their 95 % intervals. The live "
+        "Dots are means over users of the later window, bars their intervals (95 %). The live "
         "version is filled; grey dots are the baselines."
     )
-    columns = [_("Version"), name, _("95 % interval")]
+    columns = [_("Version"), name, _("Interval (95 %)")]
     slug = metric.replace("@", "-at-")
     return Chart(slug, _metric_title(dots, name), reading, drawn, columns, table, height="short")
 

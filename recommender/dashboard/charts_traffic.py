@@ -39,7 +39,7 @@ def ctr_by_day(
         {
             "yaxis": {
                 "title": _("Clicks per item seen"),
-                "tickformat": ".1%",
+                "tickformat": ".1~%",
                 "rangemode": "tozero",
             },
             "xaxis": {
@@ -60,9 +60,9 @@ def ctr_by_day(
         ]
         for day, rate in known
     ]
-    columns = [_("Day"), _("Seen"), _("Clicks"), _("CTR"), _("95 % interval (%)")]
+    columns = [_("Day"), _("Seen"), _("Clicks"), _("CTR"), _("Interval (95 %), in percent")]
     reading = _(
-        "The line is the share of seen items that were clicked; the band is its 95 % interval, "
+        "The line is the share of seen items that were clicked; the band is its interval (95 %), "
         "widened because one person's clicks resemble each other. Dotted lines mark when another "
         "model went live. Today is dashed: it is not over."
     )

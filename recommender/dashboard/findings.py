@@ -53,7 +53,7 @@ def about_data(facts: DataFacts) -> list[Finding]:
 
 
 def _volume(facts: DataFacts) -> Iterator[Finding]:
-    import_fix = _("Import more, or let people use the site: manage.py import_data.")
+    import_fix = _("Import more, or let people use the site: manage.py rec import.")
     if facts.interactions < NEEDED_INTERACTIONS:
         yield Finding(
             "bad",

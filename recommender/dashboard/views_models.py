@@ -209,11 +209,12 @@ def _sentence(a: VersionRow, b: VersionRow, gaps: Sequence[Gap]) -> str:
         None: _("%(a)s and %(b)s cannot be told apart"),
     }[main.is_good]
     coverage = next((gap for gap in gaps if gap.name == "coverage@10"), None)
-    text = better % {"a": a.label, "b": b.label}
-    text += _(": NDCG@10 %(gap)s [%(interval)s]") % {"gap": main.text, "interval": main.interval}
-    if coverage is not None:
-        text += _(", coverage %(gap)s") % {"gap": words.points(coverage.value)}
-    return text + _(".")
+    return _("%(verdict)s: NDCG@10 %(gap)s [%(interval)s], coverage %(coverage)s.") % {
+        "verdict": better % {"a": a.label, "b": b.label},
+        "gap": main.text,
+        "interval": main.interval,
+        "coverage": words.points(coverage.value) if coverage else "–",
+    }
 
 
 def config_diff(a: Mapping[str, Any], b: Mapping[str, Any]) -> list[tuple[str, Any, Any]]:

@@ -6,7 +6,6 @@ import pytest
 from django.test import Client
 
 from tests.dashboard.world import World
-from tests.factories import make_catalog, make_run
 
 READ = [
     "/ops/",
