@@ -145,10 +145,10 @@ def diversified(
 
 def without_model(scene: Scene) -> Ranked:
     """Return popular items, mixed with fresh ones for somebody new."""
-    hits = popular_items(scene)
+    hits = cut(popular_items(scene))
     if scene.reading.is_off:
-        return cut(hits)
-    step, parts = POLICY.popular_per_fresh, []
+        return hits
+    step, parts = POLICY.popular_per_fresh, [part(hits, 0, 0)]
     new = fresh_items(scene, POLICY.n_candidates)
     for start in range(0, max(len(hits), step * len(new)), step):
         parts += [part(hits, start, start + step), part(new, start // step, start // step + 1)]
@@ -196,7 +196,7 @@ def fill(scene: Scene, found: Ranked, need: int) -> Ranked:
     for more in (popular_items, lambda s: fresh_items(s, POLICY.n_candidates), any_items):
         if len(found) >= need:
             break
-        joined = distinct([found, more(scene)])
+        joined = distinct([found, part(more(scene), 0, 2 * POLICY.n_candidates)])
         found = replace(found, ids=joined.ids, scores=joined.scores, sources=joined.sources)
     return cut(found)
 

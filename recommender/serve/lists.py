@@ -64,6 +64,8 @@ def next_page(request: ListRequest) -> ListAnswer:
     """
     place = cursors.read(request.cursor or "")
     scene = open_scene(request)
+    if scene.is_cut_off:  # the slate cannot be read: better a list again than none
+        return first_page(scene, ranked_for(scene, request.limit))
     before = past.open_slate(place.slate_id)
     owner = scene.person.user_id if scene.person else None
     slate = before.slate

@@ -124,9 +124,7 @@ def test_home_costs_one_read_and_one_slate(busy: World, statements):
 
 
 def test_home_without_profile_explores_nobody_and_is_the_same_for_all(busy: World):
-    pages = [
-        services.home(busy.ask(busy.user(at, is_personalized=False))) for at in (0, 11, 22)
-    ]
+    pages = [services.home(busy.ask(busy.user(at, is_personalized=False))) for at in (0, 11, 22)]
     assert len({tuple(ids_of(page)) for page in pages}) == 1
     assert {row.kind for row in pages[0].rows} <= {"popular", "trending", "new"}
     assert pages[0].ratings_needed == 0
@@ -153,9 +151,7 @@ def test_trending_counts_people_newest_first_and_forgets_undone_events(world: Wo
     old = moment - timedelta(days=9)
     for place, at in ((7, moment), (8, old), (8, old)):
         factories.make_event(factories.make_user(world.catalog), world.items[place], at=at)
-    taken_back = factories.make_event(
-        factories.make_user(world.catalog), world.items[9], at=moment
-    )
+    taken_back = factories.make_event(factories.make_user(world.catalog), world.items[9], at=moment)
     factories.make_event(taken_back.user, None, "undo", target=taken_back, at=moment)
     answer = services.more(world.ask(is_personalized=False), kind="trending")
     assert [i.external_id for i in answer.items] == [

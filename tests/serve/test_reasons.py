@@ -114,7 +114,9 @@ def test_scores_computed_again_from_the_log_are_the_logged_ones(world: World):
 
 
 def test_evidence_survives_the_log():
-    evidence = Evidence((Fact(3, "rating", 4.5, 1.0, 1.25), Fact(9, "like", None, 0.5, 2.0)), 7, (0.5,))
+    evidence = Evidence(
+        (Fact(3, "rating", 4.5, 1.0, 1.25), Fact(9, "like", None, 0.5, 2.0)), 7, (0.5,)
+    )
     assert Evidence.decode(evidence.encode()) == evidence
 
 
