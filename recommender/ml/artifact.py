@@ -43,6 +43,10 @@ COMPONENT = "component_"
 
 Array = NDArray[Any]
 
+_PER_ITEM = frozenset(("item_ids", "popularity", "vectors", "item_vectors", "item_bias"))
+_PER_RATED_ITEM = frozenset(("rating_level", "rating_count"))
+_TABLES = frozenset(("vectors", "item_vectors", "own_vectors", "gram"))
+
 __all__ = [
     "ArtifactError",
     "FileEntry",
@@ -293,10 +297,10 @@ def _open(folder: Path, entry: FileEntry) -> Array | bytes:
 
 def _check_shapes(manifest: Manifest, arrays: Mapping[str, Array]) -> None:
     """Refuse arrays that disagree with each other: then scoring need not look again."""
-    rows = {"item_ids", "popularity", "vectors", "item_vectors", "item_bias"}
-    rows |= {"rating_level", "rating_count"}
     for stem, array in arrays.items():
-        if stem in rows or stem.startswith(COMPONENT):
+        ndim = 2 if stem in _TABLES or stem.startswith(COMPONENT) else 1
+        _require(array.ndim == ndim, stem, f"it has {array.ndim} axes, not {ndim}")
+        if stem in _PER_ITEM | _PER_RATED_ITEM or stem.startswith(COMPONENT):
             _require(array.shape[0] == manifest.n_items + 1, stem, "its rows are not the items")
     for stem in ("user_ids", "own_vectors"):
         rows_found = len(arrays[stem]) if stem in arrays else manifest.n_users + 1
@@ -380,8 +384,8 @@ def _tower_scorer(arrays: Mapping[str, Array], graph: bytes, length: int) -> Tow
 def _rating(manifest: Manifest, arrays: Mapping[str, Array]) -> RatingModel | None:
     if manifest.rating is None:
         return None
-    numbers = {**manifest.rating, "variance": tuple(manifest.rating["variance"])}
     try:
+        numbers = {**manifest.rating, "variance": tuple(manifest.rating["variance"])}
         level, count = arrays["rating_level"], arrays["rating_count"]
         return RatingModel(item_level=level, item_count=count, **numbers)
     except (KeyError, TypeError) as error:

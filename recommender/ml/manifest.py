@@ -24,6 +24,22 @@ _NEEDS: Mapping[str, frozenset[str]] = {
 _NAME = re.compile(r"[a-z0-9_]+\.(npy|onnx|safetensors)")
 
 
+_TYPES: Mapping[str, type] = {
+    "model": str,
+    "kind": str,
+    "config": dict,
+    "n_items": int,
+    "n_users": int,
+    "snapshot_sha256": str,
+    "trained_to": int,
+    "scoring": dict,
+    "metrics": dict,
+    "library_versions": dict,
+    "extra": dict,
+    "files": list,
+}
+
+
 class ArtifactError(Exception):
     """Say which file of an artifact is not what its manifest promises, and why."""
 
@@ -92,6 +108,7 @@ class Manifest:
                 raise ArtifactError(MANIFEST, reason)
             if set(entries) != {entry.name for entry in fields(cls)}:
                 raise ArtifactError(MANIFEST, "its keys are not those of this schema version")
+            _check_types(entries)
             files = tuple(_file_entry(entry) for entry in entries.pop("files"))
             for name in ("user_feature_names", "item_feature_names"):
                 entries[name] = tuple(entries[name])
@@ -101,6 +118,15 @@ class Manifest:
         if manifest.encode() != raw:
             raise ArtifactError(MANIFEST, "it was edited: its bytes are not in canonical form")
         return manifest
+
+
+def _check_types(entries: dict[str, Any]) -> None:
+    for name, kind in _TYPES.items():
+        if not isinstance(entries[name], kind) or isinstance(entries[name], bool):
+            raise ArtifactError(MANIFEST, f"{name} is {entries[name]!r}, not a {kind.__name__}")
+    for name, number in entries["scoring"].items():
+        if not isinstance(number, int | float) or isinstance(number, bool):
+            raise ArtifactError(MANIFEST, f"scoring.{name} is {number!r}, not a number")
 
 
 def _file_entry(entry: dict[str, Any]) -> FileEntry:

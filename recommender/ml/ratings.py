@@ -71,8 +71,12 @@ def z_scores(scores: FloatArray) -> FloatArray:
     counted = np.where(finite, scores, 0.0)
     n = np.maximum(finite.sum(axis=-1, keepdims=True), 1)
     mean = counted.sum(axis=-1, keepdims=True) / n
-    spread = np.sqrt(np.where(finite, (scores - mean) ** 2, 0.0).sum(axis=-1, keepdims=True) / n)
-    z: FloatArray = np.where(finite, (counted - mean) / np.where(spread > 0, spread, 1.0), -np.inf)
+    away = np.where(finite, counted - mean, 0.0)
+    spread = np.sqrt((away**2).sum(axis=-1, keepdims=True) / n)
+    # Equal scores differ from their own mean by rounding: that is no spread.
+    rounding = 1e-6 * np.abs(counted).max(axis=-1, keepdims=True)
+    z: FloatArray = np.where(spread > rounding, away / np.maximum(spread, 1e-300), 0.0)
+    z = np.where(finite, z, -np.inf)
     return z
 
 

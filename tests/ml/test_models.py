@@ -69,7 +69,7 @@ def test_scores_cover_all_items_and_never_item_zero(models, name):
 @pytest.mark.parametrize("name", NAMES)
 def test_a_batch_scores_as_one_by_one(models, name):
     scorer = models[name].scorer()
-    histories = histories_of(TRAIN, np.array([1, 2, 5])) + [History.empty()]
+    histories = [*histories_of(TRAIN, np.array([1, 2, 5])), History.empty()]
     alone = np.concatenate([scorer.score([history]) for history in histories])
     np.testing.assert_allclose(scorer.score(histories)[:, 1:], alone[:, 1:], atol=1e-5)
 
@@ -118,7 +118,7 @@ def test_the_artifact_answers_as_the_model_did(models, name, tmp_path):
     model = models[name]
     manifest = model.export(tmp_path / "v1", context_for(TRAIN, extra={"run": 7}))
     loaded = load_model(tmp_path / "v1", manifest_sha256=manifest.sha256)
-    histories = histories_of(TRAIN, np.array([1, 9])) + [History.empty()]
+    histories = [*histories_of(TRAIN, np.array([1, 9])), History.empty()]
     expected = model.scorer().score(histories)
     np.testing.assert_allclose(loaded.scorer.score(histories), expected, atol=1e-5)
     assert loaded.manifest.model == name
