@@ -28,8 +28,8 @@ async function send(form, submitter) {
   }
   parts.forEach((part) => swap(part, card, body.get("undoes")));
   if (!answer.ok) return;
-  if (form.dataset.enhance === "undo") restore(body.getAll("event_id"));
-  if (form.dataset.enhance === "rate" || form.dataset.enhance === "undo") refreshRows();
+  const isBack = form.dataset.enhance === "undo" && restore(body.getAll("event_id"));
+  if (form.dataset.enhance === "rate" || isBack) refreshRows();
 }
 
 function swap(part, card, replaced) {
@@ -39,7 +39,7 @@ function swap(part, card, replaced) {
     target.replaceChildren(part.content);
     return;
   }
-  if (part.dataset.event && card) {
+  if (part.dataset.event && card?.contains(target)) {
     acted.add(card.id);
     remember(part.dataset.event, replaced, target);
   }
@@ -53,9 +53,12 @@ function swap(part, card, replaced) {
 // `replaced` is the event that this one takes the place of: undo then brings back what stood there.
 function remember(event, replaced, target) {
   before.set(event, before.get(replaced) || [target.id, target]);
+  before.delete(replaced);
 }
 
+// Says whether a rating came back: then the rows are other ones than before.
 function restore(events) {
+  let isRating = false;
   for (const event of events) {
     const known = before.get(event);
     const present = known && document.getElementById(known[0]);
@@ -67,7 +70,9 @@ function restore(events) {
     const isTouched = [...before.values()].some(([id]) => id === known[0]);
     if (card && !isTouched) acted.delete(card.id);
     if (hadFocus) refocus(known[1], {});
+    isRating ||= !known[1].matches(".card");
   }
+  return isRating;
 }
 
 function refocus(fresh, old) {
@@ -134,6 +139,7 @@ async function refreshRows() {
 function merge(rows, fresh) {
   const kept = new Set([...rows.querySelectorAll(".card")].filter((card) => acted.has(card.id)));
   const incoming = [...fresh.children];
+  kept.forEach((card) => fresh.querySelector(`#${card.id}`)?.remove()); // no item twice
   const held = [...rows.querySelectorAll(".row")].filter((row) => [...kept].some((card) => row.contains(card)));
   const old = new Map([...rows.querySelectorAll(".row")].map((row) => [key(row), ids(row)]));
   const pairs = new Map();
