@@ -35,8 +35,8 @@ class Frozen:
 def write(frozen: Frozen, parent: Path) -> tuple[Path, str]:
     """Write a new folder below `parent` and return it with its hash.
 
-    The folder appears under its name only when all of it is on disk, so a crash leaves at most a
-    hidden draft, which the next writer clears away after an hour.
+    The folder appears under its name only when all of it is on disk. What a crash leaves behind,
+    `clear_orphans` removes later.
     """
     parent.mkdir(parents=True, exist_ok=True)
     draft = parent / f".{uuid.uuid4().hex}"
@@ -90,9 +90,18 @@ def digest_of(folder: Path) -> str:
     return whole.hexdigest()
 
 
-def clear_drafts(parent: Path, older_than_s: float, now_s: float) -> int:
-    """Remove drafts that a killed writer left behind; return how many."""
-    stale = [path for path in parent.glob(".*") if path.stat().st_mtime < now_s - older_than_s]
+def clear_orphans(parent: Path, known: set[str], older_than_s: float, now_s: float) -> int:
+    """Remove what a killed writer left behind, drafts and folders without a row; return how many.
+
+    Args:
+        known: paths that rows name.
+        older_than_s: younger folders may still get their row.
+    """
+    stale = [
+        path
+        for path in parent.iterdir()
+        if str(path) not in known and path.stat().st_mtime < now_s - older_than_s
+    ]
     for path in stale:
         shutil.rmtree(path, ignore_errors=True)
     return len(stale)

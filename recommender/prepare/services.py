@@ -21,7 +21,7 @@ from recommender.prepare.clean import Cleaned, clean, supersede
 from recommender.prepare.folder import Frozen
 from recommender.prepare.models import Snapshot
 
-DRAFT_LIFE_S = 3600.0
+ORPHAN_LIFE_S = 3600.0
 
 
 @dataclass(frozen=True)
@@ -114,7 +114,8 @@ def _split(cleaned: Cleaned, test_share: float, catalog: Catalog) -> int:
 def _record(catalog: Catalog, until: datetime, frozen: Frozen, cleaned: Cleaned) -> Snapshot:
     parent = Path(settings.SNAPSHOTS_DIR) / str(catalog.pk)
     path, digest = folder.write(frozen, parent)
-    folder.clear_drafts(parent, DRAFT_LIFE_S, time.time())
+    known = set(catalog.snapshots.values_list("path", flat=True))
+    folder.clear_orphans(parent, known, ORPHAN_LIFE_S, time.time())
     received = cleaned.table.received
     return Snapshot.objects.create(
         catalog=catalog,

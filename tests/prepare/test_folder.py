@@ -61,11 +61,12 @@ def test_a_crash_while_writing_leaves_nothing_behind(frozen, tmp_path, monkeypat
     assert list(tmp_path.iterdir()) == []
 
 
-def test_drafts_of_a_killed_writer_are_cleared_after_an_hour(tmp_path):
-    (tmp_path / ".draft").mkdir()
-    (tmp_path / "kept").mkdir()
-    assert folder.clear_drafts(tmp_path, 3600, time.time()) == 0
-    assert folder.clear_drafts(tmp_path, 3600, time.time() + 3601) == 1
+def test_what_a_killed_writer_left_is_cleared_after_an_hour(tmp_path):
+    for name in (".draft", "no-row", "kept"):
+        (tmp_path / name).mkdir()
+    known = {str(tmp_path / "kept")}
+    assert folder.clear_orphans(tmp_path, known, 3600, time.time()) == 0
+    assert folder.clear_orphans(tmp_path, known, 3600, time.time() + 3601) == 2
     assert [path.name for path in tmp_path.iterdir()] == ["kept"]
 
 

@@ -1,5 +1,6 @@
 """Freezing: what is kept, what is dropped and why, and that the folder is what it was."""
 
+import os
 from datetime import timedelta
 from pathlib import Path
 
@@ -174,6 +175,17 @@ def test_user_features_know_nothing_of_the_time_after_the_split(world):
 
 
 def test_freezing_runs_few_queries(world, django_assert_num_queries):
-    # events, items, attributes, vectors, undone, insert
-    with django_assert_num_queries(6):
+    # events, items, attributes, vectors, undone, known folders, insert
+    with django_assert_num_queries(7):
         freeze(catalog=world[0], until=UNTIL)
+
+
+def test_a_folder_that_never_got_its_row_is_cleared_by_a_later_freeze(world):
+    kept = freeze(catalog=world[0], until=UNTIL)
+    lost = freeze(catalog=world[0], until=UNTIL)
+    lost.delete()
+    for path in (kept.path, lost.path):
+        os.utime(path, (0, 0))
+    freeze(catalog=world[0], until=UNTIL)
+    assert Path(kept.path).is_dir()
+    assert not Path(lost.path).exists()
