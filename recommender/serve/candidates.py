@@ -70,10 +70,10 @@ def computed(scene: Scene, need: int) -> Ranked:
 
 def strategy_without_model(scene: Scene) -> str:
     """Name a list that no profile shaped: popular where one was not wanted or could not be used."""
-    is_without = scene.evidence is not None and (scene.served is None or scene.has_failed)
-    if scene.reading.is_off or scene.is_cut_off or is_without:
+    if scene.reading.is_off or scene.is_cut_off:
         return "popular"
-    return "cold_start"
+    has_no_use = not scene.knows_people or scene.has_failed
+    return "popular" if scene.evidence is not None and has_no_use else "cold_start"
 
 
 def stored(scene: Scene, need: int, *, is_stale: bool = False) -> Ranked | None:
@@ -89,7 +89,9 @@ def stored(scene: Scene, need: int, *, is_stale: bool = False) -> Ranked | None:
         return None
     ids = np.frombuffer(person.list_items, "<i4").astype(np.int64)
     keep = scene.keep_open(ids)
-    if not keep.any() or (keep.sum() < need and not is_stale):
+    # A list shorter than asked for once held everything there was; more is not to be had.
+    is_enough = keep.sum() >= need or len(ids) < POLICY.n_candidates or is_stale
+    if not keep.any() or not is_enough:
         return None
     return Ranked(
         ids=ids[keep],
@@ -104,7 +106,7 @@ def stored(scene: Scene, need: int, *, is_stale: bool = False) -> Ranked | None:
 def personal(scene: Scene) -> Ranked | None:
     """Compute the person's list from the history in the row; None without model or history."""
     scores, served = scene.scores, scene.served
-    if scores is None or served is None:
+    if scores is None or served is None or not scene.knows_people:
         return None
     best = best_numbers(scene, scores, POLICY.n_candidates)
     order = diversified(served, best, scores.total[best])

@@ -148,6 +148,11 @@ def _slate(decision: Decision, slate_id: UUID) -> SlateRecord:
         fallback=_fallback(decision),
         alphas=[1.0],
         component="champion" if served else "",
+        fixed=[
+            [decision.first_position + at, slot.pk, slot.slot_kind, slot.p_cond]
+            for at, slot in enumerate(decision.slots)
+            if slot.slot_kind != "exploit"
+        ],
         retrieval_sources={
             "letters": {letter: SOURCES[letter] for letter in sorted(set(ranked.sources))},
             "by_candidate": ranked.sources,

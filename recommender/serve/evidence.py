@@ -1,8 +1,6 @@
 """What the scorer reads of a person: built from the state row, logged with the slate, read back."""
 
-from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 import orjson
@@ -12,7 +10,7 @@ from recommender.catalog.models import Catalog
 from recommender.catalog.rules import rules_of, strength
 from recommender.collect.state import decode_history
 from recommender.ml.artifact import LoadedModel
-from recommender.ml.features import FeatureSpec, HistoryFacts, user_vector
+from recommender.ml.features import HistoryFacts, user_vector
 from recommender.ml.scoring import History
 from recommender.serve.registry import Served
 from recommender.serve.state import Person
@@ -91,8 +89,8 @@ def with_features(evidence: Evidence, served: Served, person: Person) -> Evidenc
     Whoever asks is here now, so `days_since` is 0: the row alone decides the features, and a list
     stored earlier was computed from the same ones.
     """
-    plain = served.model.manifest.extra.get("feature_spec")
-    if not plain or not served.model.user_feature_names:
+    spec = served.feature_spec
+    if spec is None:
         return evidence
     ratings = person.rating_count
     facts = HistoryFacts.of_one(
@@ -101,12 +99,8 @@ def with_features(evidence: Evidence, served: Served, person: Person) -> Evidenc
         positive_count=person.positive_count,
         days_since=0.0 if evidence.facts else np.nan,
     )
-    vector = user_vector(_spec(plain), person.attributes, facts)
+    vector = user_vector(spec, person.attributes, facts)
     return Evidence(evidence.facts, evidence.n_positive, tuple(float(x) for x in vector))
-
-
-def _spec(plain: Mapping[str, Any]) -> FeatureSpec:
-    return FeatureSpec.from_dict(plain)
 
 
 @dataclass(frozen=True)

@@ -90,7 +90,7 @@ def _rows(scene: Scene, base: Ranked) -> Iterator[Row]:
 
 
 def _because(scene: Scene, base: Ranked) -> Iterator[Row]:
-    """Yield the neighbors of the newest liked item that has any, ordered by the person's score."""
+    """Yield the nearest neighbors of the newest liked item that has some not shown above."""
     scores = base.personal or scene.scores
     if scores is None:
         return
@@ -106,11 +106,10 @@ def _because(scene: Scene, base: Ranked) -> Iterator[Row]:
         likeness = np.array(served.model.scorer.similar(int(numbers[at])), np.float32)
         likeness[(rows < 0) | ~scene.is_open[rows]] = -np.inf
         likeness[above] = -np.inf
-        near = np.argsort(-likeness, kind="stable")[: 4 * POLICY.row_length]
+        near = np.argsort(-likeness, kind="stable")[: POLICY.row_length]
         near = near[likeness[near] > 0]
         if len(near) < POLICY.row_length // 3:
             continue
-        near = near[np.argsort(-scores.total[near], kind="stable")]
         ids = np.asarray(served.model.item_ids)[near].astype(np.int64)
         ranked = replace(base, ids=ids, scores=scores.total[near], sources="m" * len(near))
         yield Row("because", fact_reason(table, fact, 0.0), replace(ranked, personal=scores))
@@ -130,9 +129,8 @@ def _explorable(scene: Scene) -> NDArray[np.int64]:
     if scene.served is None:
         return ids
     numbers = scene.served.model.item_numbers(ids)
-    popularity = np.asarray(scene.served.model.popularity)
-    levels = np.where(numbers > 0, popularity[numbers], 0.0)
-    return ids[levels <= np.quantile(popularity[1:], POLICY.explore_share)]
+    levels = np.where(numbers > 0, np.asarray(scene.served.model.popularity)[numbers], 0.0)
+    return ids[levels <= scene.served.explore_below]
 
 
 def _drawn(scene: Scene, pool: NDArray[np.int64]) -> Ranked:

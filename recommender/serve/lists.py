@@ -210,7 +210,7 @@ def ranked_request(scene: Scene, ids: NDArray[np.int64]) -> Ranked:
         scores=levels[order],
         sources="r" * len(ids),
         strategy=scene.served.strategy,
-        is_personalized=True,
+        is_personalized=scene.knows_people,
         served=scene.served,
         personal=scores,
     )

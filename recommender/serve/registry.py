@@ -16,8 +16,10 @@ from numpy.typing import NDArray
 
 from recommender.catalog.models import Catalog
 from recommender.ml.artifact import ArtifactError, LoadedModel, load_model
+from recommender.ml.features import FeatureSpec
 from recommender.promote.models import ModelVersion, Promotion
 from recommender.serve.items import ItemTable
+from recommender.serve.policy import POLICY
 
 log = logging.getLogger(__name__)
 
@@ -68,6 +70,20 @@ class Served:
         """Return item numbers, most popular first; equal ones by number."""
         order = np.argsort(-self.model.popularity[1:], kind="stable") + 1
         return np.asarray(order, np.int64)
+
+    @cached_property
+    def explore_below(self) -> float:
+        """Return the popularity up to which an item counts as little known."""
+        known = np.asarray(self.model.popularity)[1:]
+        return float(np.quantile(known, POLICY.explore_share)) if known.size else 0.0
+
+    @cached_property
+    def feature_spec(self) -> FeatureSpec | None:
+        """Return how this version computes a person's features; None when it reads none."""
+        plain = self.model.manifest.extra.get("feature_spec")
+        if not plain or not self.model.user_feature_names:
+            return None
+        return FeatureSpec.from_dict(plain)
 
     def rows(self, table: ItemTable) -> NDArray[np.int64]:
         """Return (M+1,) the table's row of each item number, −1 where gone. Kept per table."""

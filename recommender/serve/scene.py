@@ -44,6 +44,11 @@ class Scene:
         return self.reading.person
 
     @property
+    def knows_people(self) -> bool:
+        """Tell whether the version gives different people different lists."""
+        return self.served is not None and self.served.strategy != "popular"
+
+    @property
     def is_degraded(self) -> bool:
         """Tell whether the answer comes from less than the live version and the database."""
         return self.is_cut_off or self.is_stand_in

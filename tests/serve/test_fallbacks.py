@@ -102,6 +102,17 @@ def test_an_empty_catalog_gives_an_empty_list_and_no_error(db: None):
     assert services.search(world.ask(), "heat").items == ()
 
 
+def test_a_live_popularity_model_makes_no_list_personal(world: World):
+    type(world.version).objects.filter(pk=world.version.pk).update(strategy="popular")
+    user = world.user(0, 1, 2)
+    answer = services.recommend(world.ask(user))
+    assert (answer.strategy, answer.is_personalized) == ("popular", False)
+    assert answer.model_version == world.version.label
+    assert not {item.item_id for item in answer.items} & {i.pk for i in world.items[:3]}
+    assert answer.items[0].predicted_rating is not None
+    assert services.home(world.ask(user)).rows[0].kind == "popular"
+
+
 def test_a_catalog_that_is_gone_is_missing(bare: World):
     request = bare.ask()
     gone = replace(request, catalog=Catalog(pk=10**6, slug="gone", scenario="films"))

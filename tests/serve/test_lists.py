@@ -83,6 +83,14 @@ def test_a_live_list_is_written_back_once(world: World):
     assert shown(services.recommend(world.ask(user, limit=5))) == shown(live)
 
 
+def test_a_short_catalog_does_not_recompute_for_ever(world: World, statements):
+    user = world.user(0, 1, 2)
+    services.recommend(world.ask(user, limit=60))
+    with statements() as made:
+        assert len(services.recommend(world.ask(user, limit=60)).items) == 37
+    assert not [sql for sql in made.sql if "UPDATE" in sql]
+
+
 def test_a_list_is_not_written_over_a_newer_one(world: World):
     user = world.user(0, 1, 2)
     UserState.objects.filter(user=user).update(list_seq=99, list_version=world.version.pk)
