@@ -1,7 +1,7 @@
 """Processes that record events until they end or are killed; run by test_chaos on its own database.
 
-Usage: chaos.py kill <rounds>, or chaos.py storm <writers> <batches>. Prints one JSON object. The
-children are forked from one process that has Django loaded and no connection open, which saves a
+Usage: chaos.py kill <rounds>, chaos.py storm <writers> <batches>, chaos.py spend <spenders> <limit>.
+Prints one JSON object. The children are forked from one process that has Django loaded and no connection open, which saves a
 second of start-up for each.
 """
 
@@ -20,6 +20,7 @@ django.setup()
 
 from django.db import connections  # noqa: E402
 
+from recommender.accounts.limits import spend  # noqa: E402
 from recommender.catalog.models import Catalog  # noqa: E402
 from recommender.collect.models import Event, UserState  # noqa: E402
 from recommender.collect.services import NewEvent, record_events  # noqa: E402
@@ -94,6 +95,24 @@ def storm(writers: int, batches: int) -> dict[str, object]:
     return {"accepted": counts[0], "duplicates": counts[1], "codes": codes}
 
 
+def spend_all(spenders: int, limit: int) -> dict[str, object]:
+    """Let processes spend one budget at the same time; count the requests that passed."""
+    end, out = os.pipe()
+    pids = []
+    for _ in range(spenders):
+        pid = os.fork()
+        if not pid:
+            for _request in range(limit):
+                passed = spend(subject="busy", limit=limit, window_s=86_400).is_allowed
+                os.write(out, b"y" if passed else b"n")
+            os._exit(0)
+        pids.append(pid)
+    codes = [os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]) for pid in pids]
+    os.close(out)
+    with os.fdopen(end) as answers:
+        return {"passed": answers.read().count("y"), "codes": codes}
+
+
 def states() -> Iterator[list[object]]:
     for row in UserState.objects.order_by("user_id"):
         blobs = [bytes(row.seen).hex(), bytes(row.hidden).hex()]
@@ -103,7 +122,7 @@ def states() -> Iterator[list[object]]:
 
 def main(mode: str, *numbers: str) -> None:
     connections.close_all()
-    found = {"kill": kill, "storm": storm}[mode](*map(int, numbers))
+    found = {"kill": kill, "storm": storm, "spend": spend_all}[mode](*map(int, numbers))
     found["stored"] = [str(name) for name in Event.objects.values_list("event_id", flat=True)]
     found["kept"] = list(states())
     rebuild_states(catalog=Catalog.objects.get(slug="chaos"))

@@ -78,3 +78,8 @@ def test_six_writers_never_meet_a_locked_database_and_share_each_event_once(fold
     assert found["accepted"] == 20 * 20 == len(set(found["stored"])) == len(found["stored"])
     assert found["accepted"] + found["duplicates"] == 6 * 20 * 20
     assert found["kept"] == found["rebuilt"]
+
+
+def test_processes_that_spend_one_budget_at_once_never_spend_more(folder):
+    found = chaos(folder, "spend", "4", "50")
+    assert (found["passed"], found["codes"]) == (50, [0] * 4)
