@@ -6,8 +6,8 @@ stay exact over all processes; larger ones may refuse a block early, and never l
 
 import math
 import threading
-import time
 from dataclasses import dataclass
+from time import monotonic
 
 from django.utils.translation import gettext as _
 
@@ -26,7 +26,7 @@ class Held:
 
     permits: int
     remaining: int  # what the shared counter had left after the fetch
-    ends_at: float  # time.monotonic()
+    ends_at: float  # monotonic()
 
 
 @dataclass(frozen=True)
@@ -67,7 +67,7 @@ def forget() -> None:
 
 def _from_hand(key: ApiKey, cost: int) -> Left | None:
     held = _held.get(key.pk)
-    if held is None or held.permits < cost or held.ends_at <= time.monotonic():
+    if held is None or held.permits < cost or held.ends_at <= monotonic():
         return None
     held.permits -= cost
     return _left(key, held)
@@ -82,7 +82,7 @@ def _from_counter(key: ApiKey, cost: int) -> Left:
     if not budget.is_allowed and block > cost:
         block = cost
         budget = spend(subject=subject, limit=key.rate_limit, cost=block, window_s=WINDOW_S)
-    ends_at = time.monotonic() + budget.resets_in_s
+    ends_at = monotonic() + budget.resets_in_s
     if not budget.is_allowed:
         raise _too_many(key, Held(0, 0, ends_at))
     held = Held(block - cost, budget.remaining, ends_at)
@@ -94,7 +94,7 @@ def _from_counter(key: ApiKey, cost: int) -> Left:
 def _left(key: ApiKey, held: Held) -> Left:
     # With nothing left on the shared counter another process would refuse: promise nothing then.
     remaining = held.remaining + held.permits if held.remaining else 0
-    return Left(key.rate_limit, remaining, max(1, math.ceil(held.ends_at - time.monotonic())))
+    return Left(key.rate_limit, remaining, max(1, math.ceil(held.ends_at - monotonic())))
 
 
 def _too_many(key: ApiKey, held: Held) -> Problem:

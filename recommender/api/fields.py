@@ -24,6 +24,16 @@ class Strict(serializers.Serializer[Any]):
         return super().to_internal_value(data)
 
 
+class Number(serializers.FloatField):
+    """A number. Texts and booleans are none, although Python could read them as one."""
+
+    def to_internal_value(self, data: Any) -> float:
+        """Refuse what is not a JSON number."""
+        if isinstance(data, bool) or not isinstance(data, int | float):
+            self.fail("invalid")
+        return float(super().to_internal_value(data))
+
+
 class UtcTime(serializers.DateTimeField):
     """A time, RFC 3339; it leaves in UTC whatever the site's own time zone is."""
 

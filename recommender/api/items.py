@@ -11,7 +11,7 @@ from rest_framework import serializers
 from rest_framework.request import Request
 
 from recommender.api import batches, body, queries
-from recommender.api.fields import Strict, UtcTime, external_id
+from recommender.api.fields import Number, Strict, UtcTime, external_id
 from recommender.api.views import ApiView
 from recommender.catalog.models import Item
 from recommender.catalog.services import ItemInput, check_item, hide_item, put_items
@@ -40,7 +40,7 @@ class ItemFields(Strict):
     categories = words(gettext_lazy("Such as genres or departments; filters use them"))
     tags = words(gettext_lazy("Free tags"))
     creators = words(gettext_lazy("Directors, authors, makers"))
-    price = serializers.FloatField(min_value=0, max_value=1e15, allow_null=True, default=None)
+    price = Number(min_value=0, max_value=1e15, allow_null=True, default=None)
     sales = serializers.IntegerField(min_value=0, max_value=2**53, allow_null=True, default=None)
     language = serializers.CharField(max_length=35, allow_blank=True, default="")
     published_at = UtcTime(allow_null=True, default=None)

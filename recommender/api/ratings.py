@@ -12,7 +12,7 @@ from rest_framework.request import Request
 
 from recommender.api import batches, body, events, queries
 from recommender.api.errors import field_errors, invalid
-from recommender.api.fields import Strict, UtcTime, external_id
+from recommender.api.fields import Number, Strict, UtcTime, external_id
 from recommender.api.problems import FieldError
 from recommender.api.views import ApiView
 from recommender.collect.models import Event
@@ -34,7 +34,7 @@ class RatingEntry(Strict):
 
     user = external_id()
     item = external_id()
-    value = serializers.FloatField()
+    value = Number()
     occurred_at = UtcTime(required=False, allow_null=True)
 
 
@@ -47,9 +47,7 @@ class Rating(ApiView):
     class Input(Strict):
         """The stars."""
 
-        value = serializers.FloatField(
-            help_text=gettext_lazy("On the catalog's scale, such as 0.5 to 5.0")
-        )
+        value = Number(help_text=gettext_lazy("On the catalog's scale, such as 0.5 to 5.0"))
 
     @extend_schema(
         operation_id="getRating", summary=gettext_lazy("Read a rating"), responses=RatingOutput

@@ -6,9 +6,12 @@ from typing import Any
 
 import pytest
 from django.test import Client
+from jsonschema import Draft202012Validator
+from jsonschema.exceptions import best_match
 
 from recommender.accounts.keys import SCOPES, forget_table, make_key
 from recommender.api import budget, people
+from recommender.api.schema import document
 from recommender.catalog.models import Catalog
 from recommender.serve import services as serve
 from tests import factories
@@ -28,9 +31,7 @@ class Api:
             headers.setdefault("Authorization", f"Bearer {self.key}")
         address = path if path.startswith("/api/") else f"/api/v1/{path}"
         body = {} if json is None else {"data": json, "content_type": "application/json"}
-        return self.client.generic(
-            method, address, headers=headers, **_encoded(body)
-        )
+        return self.client.generic(method, address, headers=headers, **_encoded(body))
 
     def get(self, path: str, **headers: str):
         return self.send("GET", path, **headers)
@@ -69,6 +70,13 @@ def key_for(catalog: Catalog, *scopes: str, kind: str = "sk", **fields: Any) -> 
         row.save(update_fields=list(fields))
     forget_table()  # tests never commit, so nothing else tells this process
     return Api(plaintext)
+
+
+def assert_conforms(data: Any, component: str) -> None:
+    """Check an answer against a component of the OpenAPI document."""
+    root = {"$ref": f"#/components/schemas/{component}", "components": document("en")["components"]}
+    problem = best_match(Draft202012Validator(root).iter_errors(data))
+    assert problem is None, f"{problem.json_path}: {problem.message[:300]}"
 
 
 @pytest.fixture(autouse=True)

@@ -1,0 +1,71 @@
+"""Training runs through the API: the row and its job come together, one at a time."""
+
+import pytest
+
+from recommender.jobs.models import Job
+from recommender.train.models import TrainingRun
+from tests import factories
+from tests.api.conftest import assert_conforms, key_for
+
+FIELDS = [
+    *("id", "state", "model", "epoch", "epochs", "progress", "metrics", "eta_s", "verdict"),
+    *("model_version", "error"),
+]
+
+
+def test_a_run_is_queued_with_its_job(api):
+    response = api.post("training-runs", {"model": "item_knn"})
+    answer = response.json()
+    assert_conforms(answer, "RunOutput")
+    assert (response.status_code, answer["state"], list(answer)) == (202, "queued", FIELDS)
+    assert api.get(response["Location"]).json() == answer
+    job = Job.objects.get()
+    assert (job.task, job.kwargs) == ("recommender.train", {"run_id": int(answer["id"])})
+    assert job.dedup_key == f"run:{answer['id']}"
+
+
+def test_an_empty_body_trains_the_default_model(api, catalog):
+    assert api.send("POST", "training-runs").json()["model"] == catalog.default_model
+
+
+def test_a_second_run_is_refused_naming_the_first(api):
+    first = api.post("training-runs", {}).json()["id"]
+    response = api.post("training-runs", {})
+    assert (response.status_code, response.json()["type"][-8:]) == (409, "refused/")
+    assert first in response.json()["detail"]
+    assert (TrainingRun.objects.count(), Job.objects.count()) == (1, 1)
+
+
+@pytest.mark.parametrize("body", [{"model": "magic"}, {"mode": "half"}, {"epochs": 3}])
+def test_a_wrong_wish_is_refused(body, api):
+    assert api.post("training-runs", body).status_code == 400
+    assert not Job.objects.exists()
+
+
+def test_a_queued_run_can_be_stopped(api):
+    location = api.post("training-runs", {})["Location"]
+    response = api.send("POST", f"{location}:cancel")
+    assert (response.status_code, response.json()["state"]) == (202, "cancelled")
+    assert api.send("POST", f"{location}:cancel").status_code == 409
+
+
+@pytest.mark.parametrize("run", ["0", "999", "abc", "-1", "9" * 30, "٣"])
+def test_a_run_that_is_not_there_is_missing(run, api):
+    assert api.get(f"training-runs/{run}").status_code == 404
+
+
+def test_a_run_of_another_catalog_is_missing(api):
+    location = api.post("training-runs", {})["Location"]
+    other = key_for(factories.make_catalog())
+    assert other.get(location).status_code == 404
+    assert other.send("POST", f"{location}:cancel").status_code == 404
+
+
+def test_a_finished_run_names_its_version_and_verdict(api, catalog):
+    version = factories.make_version(catalog, number=7)
+    verdict = {"is_better": True, "sentence": "Better."}
+    run = factories.make_run(
+        catalog, state="ready", model_version=version, verdict=verdict, progress=1.0
+    )
+    answer = api.get(f"training-runs/{run.pk}").json()
+    assert (answer["model_version"], answer["verdict"], answer["error"]) == ("v7", verdict, None)
