@@ -1,8 +1,8 @@
-"""Processes that record events until they end or are killed; run by test_chaos on its own database.
+"""Processes that write until they end or are killed; run by test_chaos on their own database.
 
-Usage: chaos.py kill <rounds>, chaos.py storm <writers> <batches>, chaos.py spend <spenders> <limit>.
-Prints one JSON object. The children are forked from one process that has Django loaded and no connection open, which saves a
-second of start-up for each.
+Usage: chaos.py kill <rounds> | storm <writers> <batches> | spend <spenders> <limit>. Prints one
+JSON object. The children are forked from one process that has Django loaded and no connection open,
+which saves a second of start-up for each.
 """
 
 import json
