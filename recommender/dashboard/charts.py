@@ -80,7 +80,7 @@ def figure_of(traces: Sequence[Any], layout: Mapping[str, Any]) -> dict[str, Any
     )
     base.update(layout)
     drawn = json.loads(go.Figure(data=list(traces), layout=base).to_json())
-    locale = "zh-CN" if (get_language() or "").startswith("zh") else "en-US"
+    locale = "zh-CN" if _is_chinese() else "en-US"
     return {**drawn, "config": CONFIG | {"locale": locale}}
 
 
@@ -98,3 +98,13 @@ def scatter(**properties: Any) -> Any:
 def bars(**properties: Any) -> Any:
     """Make a checked bar trace."""
     return go.Bar(**properties)
+
+
+def day_axis(title: str) -> dict[str, Any]:
+    """Describe an axis of days; Plotly's own Chinese months read as `十一 8`."""
+    ticks = "%-m月%-d日" if _is_chinese() else "%b %-d"
+    return {"title": title, "type": "date", "nticks": 8, "tickformat": ticks}
+
+
+def _is_chinese() -> bool:
+    return (get_language() or "").startswith("zh")

@@ -13,6 +13,7 @@ from recommender.dashboard.charts import (
     MUTED,
     Chart,
     bars,
+    day_axis,
     figure_of,
     plain,
     scatter,
@@ -42,11 +43,9 @@ def ctr_by_day(
                 "tickformat": ".1~%",
                 "rangemode": "tozero",
             },
-            "xaxis": {
-                "title": _("Day the list was shown (%(zone)s)") % {"zone": settings.TIME_ZONE},
-                "type": "date",
-                "nticks": 8,
-            },
+            "xaxis": day_axis(
+                _("Day the list was shown (%(zone)s)") % {"zone": settings.TIME_ZONE}
+            ),
             **_marks(switches),
         },
     )
@@ -215,11 +214,7 @@ def volume_by_type(counts: Sequence[TypeCount], today: date) -> Chart | None:
         {
             "barmode": "stack",
             "showlegend": True,
-            "xaxis": {
-                "title": _("Day (%(zone)s)") % {"zone": settings.TIME_ZONE},
-                "type": "date",
-                "nticks": 8,
-            },
+            "xaxis": day_axis(_("Day (%(zone)s)") % {"zone": settings.TIME_ZONE}),
             "yaxis": {"title": _("Events a day"), "rangemode": "tozero"},
         },
     )

@@ -103,7 +103,7 @@ def _ctr(window: Window, seen: Traffic, fresh: str) -> Tile:
     days = {rate.day: rate.interval.value for rate in seen.rates}
     total = seen.total
     if not total.viewed:
-        return Tile("CTR", "–", note=_("no item was seen yet"), fresh=fresh)
+        return Tile(_("CTR"), "–", note=_("no item was seen yet"), fresh=fresh)
     delta, is_good = "", None
     if seen.before.viewed >= ENOUGH_VIEWS:
         gap = difference(total, seen.before)
@@ -111,9 +111,9 @@ def _ctr(window: Window, seen: Traffic, fresh: str) -> Tile:
         is_good = gap.value > 0 if gap.is_clear else None
     bounds = total.interval
     return Tile(
-        "CTR",
+        _("CTR"),
         words.percent(bounds.value),
-        interval=words.between(100 * bounds.low, 100 * bounds.high, 1) + " %",
+        interval=_bounds(100 * bounds.low, 100 * bounds.high, 1, " %"),
         delta=delta,
         is_good=is_good,
         note=_("of %(n)s items seen") % {"n": words.number(total.viewed)},
@@ -133,7 +133,7 @@ def _quality(metric: str, rows: Sequence[VersionRow], now: datetime) -> Tile:
     return Tile(
         name,
         words.number(figure.value, 3),
-        interval=words.between(figure.low, figure.high, 3),
+        interval=_bounds(figure.low, figure.high, 3),
         delta=delta,
         is_good=is_good,
         note=_("%(label)s, %(n)s users")
@@ -196,7 +196,7 @@ def _latency(window: Window, fresh: str) -> Tile:
         "p95",
         words.number(found.value, 1),
         unit="ms",
-        interval=words.between(found.low, found.high, 1) + " ms",
+        interval=_bounds(found.low, found.high, 1, " ms"),
         delta=f"{words.signed(gap, 1)} ms" if earlier else "",
         is_good=gap < 0 if is_clear else None,
         note=_("time to answer, %(n)s lists") % {"n": words.number(found.n)},
@@ -210,13 +210,18 @@ def _feedback(window: Window, fresh: str) -> Tile:
     return Tile(
         _("Feedback per minute"),
         words.number(flow.per_minute, 1),
-        interval=words.between(flow.low, flow.high, 1),
+        interval=_bounds(flow.low, flow.high, 1),
         delta=words.signed(flow.per_minute - flow.before, 1) if flow.before else "",
         is_good=None,
         note=_("in the last hour"),
         fresh=fresh,
         spark=_spark(window, _counts(traffic.feedback_by_day(window)), gap=0.0),
     )
+
+
+def _bounds(low: float | None, high: float | None, digits: int, unit: str = "") -> str:
+    text = words.between(low, high, digits)
+    return f"95 %: {text}{unit}" if text else ""
 
 
 def _counts(days: Sequence[DayCount]) -> dict[date | None, float]:

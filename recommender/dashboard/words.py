@@ -2,10 +2,8 @@
 
 import math
 from datetime import datetime
-from typing import Any
 
 from django.utils import timezone
-from django.utils.formats import date_format, number_format
 from django.utils.functional import Promise
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, ngettext_lazy
@@ -114,10 +112,10 @@ def is_lower_better(metric: str) -> bool:
 
 
 def number(value: float | None, digits: int = 0) -> str:
-    """Write a number with separators in the reader's language; – when there is none."""
+    """Write a number with separators, as both languages do; – when there is none."""
     if value is None or not math.isfinite(value):
         return "–"
-    return number_format(value, decimal_pos=digits, force_grouping=True)
+    return f"{value:,.{digits}f}".replace("-", "−")
 
 
 def percent(value: float | None, digits: int = 1) -> str:
@@ -189,11 +187,6 @@ def moment(at: datetime | None) -> str:
     if at is None:
         return "–"
     return timezone.localtime(at).strftime("%Y-%m-%d %H:%M")
-
-
-def day(at: Any) -> str:
-    """Write a day as the reader's language does."""
-    return date_format(at, "MONTH_DAY_FORMAT")
 
 
 def freshness(newest: datetime | None, now: datetime) -> str:

@@ -68,14 +68,27 @@ def measured(version: ModelVersion, base: float, **fields: Any) -> None:
 
 def see(slate: Slate, position: int, item: Item, *, click: bool = False) -> list[Event]:
     """Record that a position was seen, and clicked."""
-    assert slate.user is not None
+    return Event.objects.bulk_create(seen(slate, position, item, click=click))
+
+
+def seen(slate: Slate, position: int, item: Item, *, click: bool = False) -> list[Event]:
     at = slate.decided_at + timedelta(seconds=position)
-    kinds = ["impression", "click"] if click else ["impression"]
     return [
-        make_event(
-            slate.user, item, kind, at=at, slate=slate, position=position, attribution="direct"
+        Event(
+            catalog_id=slate.catalog_id,
+            user_id=slate.user_id,
+            item=item,
+            type=kind,
+            slate=slate,
+            position=position,
+            event_id=uuid.uuid4(),
+            body_hash="0" * 64,
+            occurred_at=at,
+            received_at=at,
+            attribution="direct",
+            source="web",
         )
-        for kind in kinds
+        for kind in (["impression", "click"] if click else ["impression"])
     ]
 
 
@@ -132,11 +145,12 @@ def _visits(
     live: ModelVersion,
     days: int,
 ) -> list[Slate]:
-    slates = []
+    slates: list[Slate] = []
+    events: list[Event] = []
     for day in range(days):
         version = first if day < days // 2 else live
         for n, user in enumerate(users):
-            at = NOW - timedelta(days=days - 1 - day, minutes=10 * n)
+            at = NOW - timedelta(days=days - 1 - day, minutes=10 * n + 10)
             slate = make_slate(
                 catalog,
                 items[:4],
@@ -149,7 +163,8 @@ def _visits(
             slates.append(slate)
             for position in (1, 2, 3):
                 clicked = position == 1 and (version is live or n == 0)
-                see(slate, position, items[position - 1], click=clicked)
+                events += seen(slate, position, items[position - 1], click=clicked)
+    Event.objects.bulk_create(events)
     return slates
 
 
