@@ -8,7 +8,7 @@ from typing import Any
 from zlib import crc32
 
 from django.utils.text import slugify
-from django.utils.translation import gettext, gettext_lazy, ngettext
+from django.utils.translation import gettext, gettext_lazy, ngettext, pgettext_lazy
 
 from recommender.catalog.models import Catalog, Item
 from recommender.catalog.rules import rules_of
@@ -23,24 +23,24 @@ WIDE = 1.0  # a prediction less sure than this many stars says so on the card
 ARTICLES = {"the", "a", "an", "le", "la", "les", "der", "die", "das", "il", "el", "of", "and"}
 # The films catalog's own category names, to translate them and to give each its color.
 GENRES: dict[str, tuple[Any, int]] = {
-    "Action": (gettext_lazy("Action"), 1),
-    "Adventure": (gettext_lazy("Adventure"), 2),
-    "Animation": (gettext_lazy("Animation"), 5),
-    "Children's": (gettext_lazy("Children's"), 3),
-    "Comedy": (gettext_lazy("Comedy"), 2),
-    "Crime": (gettext_lazy("Crime"), 7),
-    "Documentary": (gettext_lazy("Documentary"), 4),
-    "Drama": (gettext_lazy("Drama"), 6),
-    "Fantasy": (gettext_lazy("Fantasy"), 7),
-    "Film-Noir": (gettext_lazy("Film-Noir"), 0),
-    "Horror": (gettext_lazy("Horror"), 1),
-    "Musical": (gettext_lazy("Musical"), 8),
-    "Mystery": (gettext_lazy("Mystery"), 5),
-    "Romance": (gettext_lazy("Romance"), 8),
-    "Sci-Fi": (gettext_lazy("Sci-Fi"), 5),
-    "Thriller": (gettext_lazy("Thriller"), 0),
-    "War": (gettext_lazy("War"), 4),
-    "Western": (gettext_lazy("Western"), 3),
+    "Action": (pgettext_lazy("genre", "Action"), 1),
+    "Adventure": (pgettext_lazy("genre", "Adventure"), 2),
+    "Animation": (pgettext_lazy("genre", "Animation"), 5),
+    "Children's": (pgettext_lazy("genre", "Children's"), 3),
+    "Comedy": (pgettext_lazy("genre", "Comedy"), 2),
+    "Crime": (pgettext_lazy("genre", "Crime"), 7),
+    "Documentary": (pgettext_lazy("genre", "Documentary"), 4),
+    "Drama": (pgettext_lazy("genre", "Drama"), 6),
+    "Fantasy": (pgettext_lazy("genre", "Fantasy"), 7),
+    "Film-Noir": (pgettext_lazy("genre", "Film-Noir"), 0),
+    "Horror": (pgettext_lazy("genre", "Horror"), 1),
+    "Musical": (pgettext_lazy("genre", "Musical"), 8),
+    "Mystery": (pgettext_lazy("genre", "Mystery"), 5),
+    "Romance": (pgettext_lazy("genre", "Romance"), 8),
+    "Sci-Fi": (pgettext_lazy("genre", "Sci-Fi"), 5),
+    "Thriller": (pgettext_lazy("genre", "Thriller"), 0),
+    "War": (pgettext_lazy("genre", "War"), 4),
+    "Western": (pgettext_lazy("genre", "Western"), 3),
 }
 RATING_WORDS = (
     gettext_lazy("not for me"),
