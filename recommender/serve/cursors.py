@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from uuid import UUID
 
 from django.conf import settings
+from django.utils.translation import gettext as _
 
 from recommender.errors import BadData
 
@@ -40,7 +41,7 @@ def read(cursor: str) -> Place:
         raw = b""
     body, mac = raw[: _BODY.size], raw[_BODY.size :]
     if len(raw) != _BODY.size + _MAC_BYTES or not hmac.compare_digest(mac, _mac(body)):
-        raise BadData("cursor is not one that a list answer gave; start again without a cursor")
+        raise BadData(_("cursor is not one that a list answer gave; start again without a cursor"))
     slate, offset, position, page = _BODY.unpack(body)
     return Place(UUID(bytes=slate), offset, position, page)
 

@@ -4,6 +4,7 @@ from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 
 import numpy as np
+from django.utils.translation import gettext as _
 from numpy.typing import NDArray
 
 from recommender.catalog.models import Catalog
@@ -33,7 +34,10 @@ def parse(catalog: Catalog, filters: Mapping[str, str]) -> tuple[Test, ...]:
     known = filter_names(catalog)
     for name in filters:
         if name not in known:
-            raise BadData(f"filter {name!r} is unknown; this catalog knows: {', '.join(known)}")
+            raise BadData(
+                _("filter %(name)r is unknown; this catalog knows: %(known)s")
+                % {"name": name, "known": ", ".join(known)}
+            )
     return tuple(_test(name, value) for name, value in filters.items())
 
 
@@ -57,7 +61,10 @@ def _price(name: str, value: str) -> Test:
     except ValueError:
         limit = np.nan
     if not np.isfinite(limit):
-        raise BadData(f"filter {name} is {value!r}; expected a number such as 9.5")
+        raise BadData(
+            _("filter %(name)s is %(value)r; expected a number such as 9.5")
+            % {"name": name, "value": value}
+        )
     if name == "price_min":
         return lambda item: item.price is not None and item.price >= limit
     return lambda item: item.price is not None and item.price <= limit
@@ -67,7 +74,10 @@ def _published(name: str, value: str) -> Test:
     try:
         moment = datetime.fromisoformat(value)
     except ValueError as error:
-        raise BadData(f"filter {name} is {value!r}; expected a date like 2026-11-24") from error
+        raise BadData(
+            _("filter %(name)s is %(value)r; expected a date like 2026-11-24")
+            % {"name": name, "value": value}
+        ) from error
     limit = (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp()
     if name == "published_after":
         return lambda item: item.published_s >= limit

@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
 import numpy as np
+from django.utils.translation import gettext as _
 from numpy.typing import NDArray
 
 from recommender.errors import Missing
@@ -61,7 +62,10 @@ def home(request: ListRequest) -> HomePage:
 def more(request: ListRequest, *, kind: str) -> ListAnswer:
     """Answer one kind of row as a paged list."""
     if kind not in KINDS:
-        raise Missing(f"row {kind!r} does not exist; the rows are: {', '.join(KINDS)}")
+        raise Missing(
+            _("row %(kind)r does not exist; the rows are: %(known)s")
+            % {"kind": kind, "known": ", ".join(KINDS)}
+        )
     if request.cursor:
         return next_page(request)
     scene = open_scene(replace(request, surface="more"))

@@ -75,8 +75,11 @@ class ItemTable:
 
     def by_id(self, pk: int) -> ItemRecord | None:
         """Return one item by key."""
-        row = int(self.rows(np.array([pk]))[0])
-        return self.records[row] if row >= 0 else None
+        return self._record_by_id.get(pk)
+
+    @cached_property
+    def _record_by_id(self) -> Mapping[int, ItemRecord]:
+        return {record.pk: record for record in self.records}
 
     @cached_property
     def newest(self) -> NDArray[np.int64]:

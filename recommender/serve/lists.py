@@ -5,6 +5,7 @@ from dataclasses import dataclass, replace
 from uuid import UUID
 
 import numpy as np
+from django.utils.translation import gettext as _
 from numpy.typing import NDArray
 
 from recommender.errors import BadData, Missing
@@ -70,7 +71,7 @@ def next_page(request: ListRequest) -> ListAnswer:
     owner = scene.person.user_id if scene.person else None
     slate = before.slate
     if slate.catalog_id != request.catalog.pk or slate.user_id != owner:
-        raise BadData("cursor belongs to another person's list; start again without a cursor")
+        raise BadData(_("cursor belongs to another person's list; start again without a cursor"))
     ranked = before.ranked
     open_at = np.flatnonzero(scene.keep_open(ranked.ids))
     chosen = open_at[open_at >= place.offset][: request.limit]
@@ -132,7 +133,9 @@ def similar(request: ListRequest) -> ListAnswer:
     scene = open_scene(replace(request, surface="similar"))
     row = scene.table.row_by_external_id.get(request.context_item or "")
     if row is None:
-        raise Missing(f"item {request.context_item!r} does not exist in this catalog")
+        raise Missing(
+            _("item %(id)r does not exist in this catalog") % {"id": request.context_item}
+        )
     return first_page(scene, similar_to(scene, row))
 
 
@@ -183,7 +186,10 @@ def rank(request: ListRequest, items: Sequence[str]) -> ListAnswer:
     unknown = [item for item in dict.fromkeys(items) if item not in known]
     if unknown:
         listed = ", ".join(unknown[:20]) + (" …" if len(unknown) > 20 else "")
-        raise BadData(f"items has {len(unknown)} unknown ids: {listed}; put them first")
+        raise BadData(
+            _("items has %(n)s unknown ids: %(ids)s; put them first")
+            % {"n": len(unknown), "ids": listed}
+        )
     rows = np.array([known[item] for item in dict.fromkeys(items)], np.int64)
     ids = scene.table.ids[rows]
     dismissed = scene.person.hidden if scene.person else np.zeros(0, np.int64)

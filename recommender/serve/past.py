@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from uuid import UUID
 
 import numpy as np
+from django.utils.translation import gettext as _
 
 from recommender.collect.models import Slate
 from recommender.errors import Missing
@@ -38,7 +39,7 @@ def open_slate(slate_id: UUID) -> Past:
     rows = Slate.objects.select_related("model_version", "feature_snapshot")
     slate = rows.filter(pk=slate_id).first()
     if slate is None:
-        raise Missing("The list that this token or cursor belongs to is no longer kept.")
+        raise Missing(_("The list that this token or cursor belongs to is no longer kept."))
     served = registry.load_version(slate.model_version) if slate.model_version else None
     evidence = None
     if slate.feature_snapshot is not None:

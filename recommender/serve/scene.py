@@ -8,6 +8,7 @@ from functools import cached_property
 
 import numpy as np
 from django.db import DatabaseError
+from django.utils.translation import gettext as _
 from numpy.typing import NDArray
 
 from recommender import clock
@@ -118,7 +119,9 @@ def open_scene(request: ListRequest) -> Scene:
     try:
         reading = state.read(request)
         if reading is None:
-            raise Missing(f"catalog {request.catalog.slug!r} does not exist (any more)")
+            raise Missing(
+                _("catalog %(slug)r does not exist (any more)") % {"slug": request.catalog.slug}
+            )
         table = items.table_for(request.catalog, reading.items_seq)
         served, is_stand_in = registry.live(
             request.catalog, reading.version, is_broken=reading.is_broken

@@ -100,7 +100,7 @@ class World:
 
 
 def write_neighbors(
-    folder: Any, items: list[Item], *, sign: float = 1.0, rating: bool = False
+    folder: Any, items: list[Item], *, sign: float = 1.0, rating: bool = False, **fields: Any
 ) -> Manifest:
     """Write an item-kNN artifact: items of one kind are alike, the nearer in number the more."""
     n = len(items)
@@ -132,6 +132,7 @@ def write_neighbors(
         snapshot_sha256="0" * 64,
         trained_to=0,
         scoring={"half_life_days": 0.0, "history_length": 50},
+        **fields,
     )
     if rating:
         arrays |= {

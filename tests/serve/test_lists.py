@@ -11,8 +11,9 @@ import pytest
 from recommender import clock
 from recommender.catalog.models import Catalog, Item
 from recommender.collect.models import Impression, Slate, UserState
+from recommender.collect.services import set_personalized
 from recommender.errors import BadData, Missing
-from recommender.serve import services
+from recommender.serve import services, state
 from tests.serve.conftest import World
 
 
@@ -259,3 +260,13 @@ def test_a_person_switched_off_is_not_read_by_outside_id_either(world: World):
     user = world.user(0, 1, 2, is_personalized=False)
     answer = services.recommend(world.ask(user_ref=user.external_id))
     assert (answer.strategy, answer.is_personalized) == ("popular", False)
+
+
+def test_the_row_of_a_person_switched_off_does_not_leave_the_database(world: World):
+    user = world.user(0, 1, 2)
+    asked = [user.external_id, world.catalog.pk]
+    assert state._fetch(state._BY_REF, asked).count(None) < 5
+    set_personalized(user=user, is_personalized=False)
+    columns = state._fetch(state._BY_REF, asked)[state._N_VERSION :]
+    assert columns[:2] == (user.pk, False)
+    assert set(columns[3:]) == {None}

@@ -11,6 +11,7 @@ from django.utils import translation
 from recommender.collect.models import Slate
 from recommender.collect.tokens import BadToken
 from recommender.errors import Missing
+from recommender.ml.features import HistoryFacts, ItemFacts, fit_spec, user_vector
 from recommender.promote.models import ModelVersion
 from recommender.serve import blend, registry, services
 from recommender.serve.answers import Reason
@@ -98,6 +99,23 @@ def test_an_item_rated_twice_counts_once_with_its_last_rating(world: World):
     facts = {fact.item_id: fact for fact in evidence.facts}
     assert len(facts) == len(evidence.facts) == 3
     assert facts[world.items[2].pk].value == 4.0
+
+
+def test_rules_changed_since_the_history_was_written_count(world: World):
+    user = world.user(0, 1, 2)
+    world.catalog.event_rules["rating"]["weight"] = 0.0
+    assert services.recommend(world.ask(user)).strategy == "cold_start"
+
+
+def test_a_price_is_no_rating_and_a_newer_event_moves_its_item_to_the_end(world: World):
+    user = world.user(0, 1, 2)
+    world.tell(user, "purchase", 5, 99.0)
+    world.tell(user, "like", 0)
+    evidence = _logged(services.recommend(world.ask(user)).slate_id)
+    facts = [(fact.type, fact.value) for fact in evidence.facts]
+    assert facts[-2] == ("purchase", None)
+    assert evidence.facts[-1].item_id == world.items[0].pk
+    assert len(facts) == 4
 
 
 def test_scores_computed_again_from_the_log_are_the_logged_ones(world: World):
@@ -188,3 +206,23 @@ def test_why_is_for_the_person_who_was_shown_the_list(world: World):
 def _logged(slate_id) -> Evidence:
     blob = Slate.objects.get(pk=slate_id).feature_snapshot.blob
     return Evidence.decode(zlib.decompress(bytes(blob)))
+
+
+def test_features_are_computed_by_the_versions_own_spec_and_logged(world: World):
+    spec = fit_spec(
+        [{"age": 20}, {"age": 40}],
+        HistoryFacts(*(np.array([1.0, 3.0]) for _ in range(4))),
+        ItemFacts(np.zeros(1), np.zeros(1), np.zeros(1), [[]]),
+    )
+    world.make_live(
+        world.add_version(
+            state="candidate",
+            user_feature_names=spec.user_names,
+            extra={"feature_spec": spec.as_dict()},
+        )
+    )
+    user = world.user(0, 1, 2, attributes={"age": 50})
+    logged = _logged(services.recommend(world.ask(user)).slate_id)
+    facts = HistoryFacts.of_one(3, 5.0, 3, 0.0)
+    assert logged.features == pytest.approx(user_vector(spec, {"age": 50}, facts))
+    assert logged.features[0] == pytest.approx(2.0)  # (50 − 30) / 10
