@@ -5,8 +5,8 @@ and must stay cold, since its children are forked.
 """
 
 import os
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
-from typing import Any
 
 import structlog
 from celery import shared_task
@@ -32,7 +32,7 @@ DONE_JOBS_KEPT = timedelta(days=7)
 TICKS_KEPT = timedelta(hours=2)
 
 
-def task(name: str, *, minutes: float) -> Any:
+def task(name: str, *, minutes: int) -> Callable[[Callable[..., None]], JobTask]:
     """Register a task with a hard time limit and a soft one half a minute before."""
     return shared_task(
         name=f"recommender.{name}",

@@ -83,7 +83,7 @@ class Keeper:
     def look(self) -> None:
         """Do what is due now."""
         duty = self.duty
-        self._settle()
+        self.settle()
         if time.monotonic() >= self._next_report:
             self._report()
         if duty.feeds and not services.is_busy(owner=duty.name):
@@ -93,7 +93,8 @@ class Keeper:
         if duty.publishes:
             delivery.publish_unpublished()
 
-    def _settle(self) -> None:
+    def settle(self) -> None:
+        """Put back the jobs whose child ended without a word."""
         while True:
             try:
                 end = ended.get_nowait()

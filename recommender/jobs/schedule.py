@@ -24,14 +24,14 @@ QUEUE = "scheduler"  # what the scheduler calls itself in the table of workers
 LONG_AGO = datetime(2000, 1, 1, tzinfo=UTC)
 
 
-class OutboxScheduler(Scheduler):  # type: ignore[misc]
+class OutboxScheduler(Scheduler):
     """Beat without a broker and without a file: each tick writes one job, however many beats run.
 
     All entries are due at the start; whether this hour's cleanup was done already is seen from its
     job row, not from a file of beat's own.
     """
 
-    producer = None  # nothing is published from here
+    producer: Any = None  # nothing is published from here
 
     def setup_schedule(self) -> None:
         """Read the schedule."""
@@ -39,7 +39,7 @@ class OutboxScheduler(Scheduler):  # type: ignore[misc]
             name: ScheduleEntry(name=name, app=self.app, last_run_at=LONG_AGO, **entry)
             for name, entry in SCHEDULE.items()
         }
-        self.data.update(entries)
+        self.schedule.update(entries)
 
     def apply_async(
         self, entry: Any, producer: Any = None, advance: bool = True, **options: Any

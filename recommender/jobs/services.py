@@ -217,15 +217,16 @@ def reap(*, at: datetime | None = None) -> list[Job]:
     return returned
 
 
-def release(*, owner: str) -> list[Job]:
-    """Put back what a worker holds when it stops; the interrupted try does not count."""
+def release(*, owner: str, began: bool = True) -> list[Job]:
+    """Put back what a worker holds when it stops; a try that began does not count."""
     held = Job.objects.filter(state=Job.State.CLAIMED, claimed_by=owner)
     jobs = list(held)
     held.filter(pk__in=[job.pk for job in jobs]).update(
         state=Job.State.DUE,
         claimed_by="",
         lease_expires_at=None,
-        max_attempts=F("max_attempts") + 1,  # `attempts` is the fence and never falls
+        # `attempts` is the fence and never falls; so the limit rises.
+        max_attempts=F("max_attempts") + int(began),
     )
     return jobs
 

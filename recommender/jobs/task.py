@@ -23,7 +23,7 @@ class Ended(NamedTuple):
 ended: SimpleQueue[Ended] = SimpleQueue()  # from the parent's main thread to its keeper
 
 
-class JobRequest(Request):  # type: ignore[misc]
+class JobRequest(Request):
     """What the parent process of a worker knows about a message that a child works on."""
 
     def on_failure(self, exc_info: Any, *args: Any, **kwargs: Any) -> Any:
@@ -38,7 +38,7 @@ class JobRequest(Request):  # type: ignore[misc]
             ended.put(Ended(*read, error))
 
 
-class JobTask(Task):  # type: ignore[misc]
+class JobTask(Task[..., Any]):
     """A task behind a job row. Called as a plain function it just runs."""
 
     abstract = True
@@ -48,11 +48,11 @@ class JobTask(Task):  # type: ignore[misc]
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         """Run one try if it is still wanted, and write how it ended."""
         request = self.request
-        read = None if request.called_directly else delivery.read_message_id(request.id)
+        read = None if request.called_directly else delivery.read_message_id(request.id or "")
         if read is None:
             return self.run(*args, **kwargs)
         job_id, attempts = read
-        ticket = services.begin(job_id=job_id, attempts=attempts, owner=request.hostname)
+        ticket = services.begin(job_id=job_id, attempts=attempts, owner=str(request.hostname))
         if ticket is None:
             log.info("job_not_wanted", job=job_id, task=self.name)
             return None

@@ -1,5 +1,6 @@
 """Start a worker or the scheduler with tasks that misbehave on purpose. Not a test itself."""
 
+import faulthandler
 import os
 import signal
 import sys
@@ -8,6 +9,7 @@ import time
 import django
 
 django.setup()
+faulthandler.register(signal.SIGUSR2)
 
 from celery import shared_task  # noqa: E402
 
