@@ -9,11 +9,15 @@ import threading
 from dataclasses import dataclass
 from time import monotonic
 
+import structlog
+from django.db import OperationalError
 from django.utils.translation import gettext as _
 
 from recommender.accounts.limits import spend
 from recommender.accounts.models import ApiKey
 from recommender.api.problems import Problem
+
+log = structlog.get_logger("recommender.api")
 
 WINDOW_S = 60
 EXACT_BELOW = 200  # limits smaller than this fetch permits one by one
@@ -78,10 +82,15 @@ def _from_counter(key: ApiKey, cost: int) -> Left:
     block = cost
     if key.rate_limit >= EXACT_BELOW:
         block = max(cost, key.rate_limit // BLOCKS_PER_WINDOW)
-    budget = spend(subject=subject, limit=key.rate_limit, cost=block, window_s=WINDOW_S)
-    if not budget.is_allowed and block > cost:
-        block = cost
+    try:
         budget = spend(subject=subject, limit=key.rate_limit, cost=block, window_s=WINDOW_S)
+        if not budget.is_allowed and block > cost:
+            block = cost
+            budget = spend(subject=subject, limit=key.rate_limit, cost=block, window_s=WINDOW_S)
+    except OperationalError as error:
+        # Lists are answered even without a database; whatever must store something fails by itself.
+        log.error("limit_not_counted", key=key.pk, error=str(error))
+        return Left(key.rate_limit, 0, WINDOW_S)
     ends_at = monotonic() + budget.resets_in_s
     if not budget.is_allowed:
         raise _too_many(key, Held(0, 0, ends_at))

@@ -1,14 +1,15 @@
 """The door that every API view stands behind: one place for all conventions of the protocol.
 
 In order: browser preflight, method, `Accept`, key and scope and origin, rate limit, content type,
-Idempotency-Key, the view itself, then ETag, caching, CORS and limit headers. Cold views (DRF) and
-hot views (plain functions) pass the same door; `recommender.api.views.ApiView` tells its rules.
+Idempotency-Key, the view itself, then ETag, caching, limits, CORS and compression. Cold views (DRF)
+and hot views (plain functions) pass the same door; `recommender.api.views.ApiView` tells its rules.
 """
 
 import functools
+import gzip
 from collections.abc import Callable
 from hashlib import sha256
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, cast
 
 from django.http import HttpRequest, HttpResponse
 from django.template.response import SimpleTemplateResponse
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
 
 View = Callable[..., HttpResponse]
 EXPOSED = "ETag, Link, Location, RateLimit, RateLimit-Policy, Retry-After, X-Request-Id"
+PACKED_FROM = 1400  # bytes; one network packet is not worth packing
 WITH_BODY = frozenset({"POST", "PUT"})
 
 
@@ -55,6 +57,7 @@ def door(cls: "type[ApiView]") -> View:
         for name, value in extra.items():
             response.headers.setdefault(name, value)
         _allow_origin(request, response)
+        _pack(request, response)
         return response
 
     enter.cls = cls  # type: ignore[attr-defined]
@@ -144,6 +147,16 @@ def _finish(request: HttpRequest, response: HttpResponse, cls: "type[ApiView]") 
         del response["Content-Type"]
 
 
+def _pack(request: HttpRequest, response: HttpResponse) -> None:
+    patch_vary_headers(response, ["Accept-Encoding"])
+    is_asked = "gzip" in request.headers.get("Accept-Encoding", "")
+    if not is_asked or len(response.content) < PACKED_FROM:
+        return
+    # Level 1: most of the gain for a tenth of the time. No clock in it: same bytes, same answer.
+    response.content = gzip.compress(response.content, compresslevel=1, mtime=0)
+    response["Content-Encoding"] = "gzip"
+
+
 def _matches(asked: str, etag: str) -> bool:
     named = {part.strip().removeprefix("W/") for part in asked.split(",")}
     return "*" in named or etag in named
@@ -172,6 +185,3 @@ def _allow_origin(request: HttpRequest, response: HttpResponse) -> None:
     if origin and auth.may_come_from(request, key, origin):
         response["Access-Control-Allow-Origin"] = origin
         response["Access-Control-Expose-Headers"] = EXPOSED
-
-
-__all__: list[Any] = ["door"]

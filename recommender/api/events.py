@@ -13,7 +13,7 @@ from rest_framework import serializers
 from rest_framework.request import Request
 
 from recommender.accounts.models import ApiKey
-from recommender.api import auth, body, people
+from recommender.api import auth, body, people, services
 from recommender.api.errors import invalid
 from recommender.api.fields import Strict, UtcTime, external_id
 from recommender.api.problems import FieldError, Problem
@@ -231,6 +231,11 @@ def _record(key: ApiKey, entries: list[Any]) -> list[EventResult]:
             field = bad.error.pointer.lstrip("/")
             detail = f"{field}: {bad.error.detail}" if field else bad.error.detail
             results[index] = EventResult(index, None, "rejected", bad.error.code, detail)
+    if len(places) < len(entries):
+        services.keep_misshapen(
+            catalog=key.catalog,
+            refused=[(str(r.code), str(r.detail), entries[r.index]) for r in results if r],
+        )
     source = Event.Source.WEB if is_browser else Event.Source.API
     recorded = record_events(catalog=key.catalog, events=events, source=source) if events else []
     for index, result in zip(places, recorded, strict=True):

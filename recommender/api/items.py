@@ -4,7 +4,6 @@ from collections.abc import Mapping
 from typing import Any, ClassVar
 
 from django.http import HttpResponse
-from django.utils.functional import Promise
 from django.utils.translation import gettext_lazy
 from drf_spectacular.utils import extend_schema
 from rest_framework import serializers
@@ -17,7 +16,7 @@ from recommender.catalog.models import Item
 from recommender.catalog.services import ItemInput, check_item, hide_item, put_items
 
 
-def words(help_text: Promise) -> serializers.ListField:
+def words(help_text: Any) -> serializers.ListField:
     """Describe a list of short texts."""
     return serializers.ListField(
         child=serializers.CharField(max_length=200),

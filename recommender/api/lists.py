@@ -165,7 +165,7 @@ def read_query(data: QueryDict, also: frozenset[str] = frozenset()) -> Query:
             raise bad(
                 name, "unknown_field", _("Unknown parameter; known are: %(k)s.") % {"k": known}
             )
-    values = {name: data[name] for name in data if name != "filter"}
+    values = {name: str(data[name]) for name in data if name != "filter"}
     for name, most in LENGTHS.items():
         if len(values.get(name, "")) > most:
             detail = _("Has more than %(most)s characters.") % {"most": most}
@@ -175,7 +175,7 @@ def read_query(data: QueryDict, also: frozenset[str] = frozenset()) -> Query:
         raise bad("surface", "invalid", _("Must be a short word in lower case, such as home."))
     return Query(
         values=values,
-        filters=dict(_filter(text) for text in data.getlist("filter")),
+        filters=dict(_filter(str(text)) for text in data.getlist("filter")),
         limit=_limit(values.get("limit")),
         explain=_flag(values, "explain", False),
         is_personalized=_flag(values, "personalised", True),

@@ -53,7 +53,7 @@ def series(catalog: Catalog, since: datetime, until: datetime, by: By) -> list[P
 
 def _viewed_positions(
     catalog: Catalog, since: datetime, until: datetime, by: By
-) -> QuerySet[Slate, dict[str, Any]]:
+) -> QuerySet[Any, Any]:
     is_click = Case(When(events__type="click", then=1), default=0, output_field=IntegerField())
     slates = Slate.objects.filter(
         catalog=catalog,

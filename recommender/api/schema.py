@@ -1,7 +1,7 @@
 """Describe the API as OpenAPI 3.1: what drf-spectacular cannot read off the views by itself."""
 
 from functools import lru_cache
-from typing import Any
+from typing import TYPE_CHECKING, Any, cast
 
 from django.utils.translation import gettext_lazy
 from drf_spectacular.extensions import OpenApiAuthenticationExtension
@@ -11,6 +11,9 @@ from drf_spectacular.utils import OpenApiParameter
 from rest_framework import serializers
 
 from recommender.api.fields import Strict
+
+if TYPE_CHECKING:
+    from recommender.api.views import ApiView
 
 KEY = "key"
 IDEMPOTENCY = OpenApiParameter(
@@ -42,10 +45,10 @@ class ProblemOutput(serializers.Serializer[Any]):
     detail = serializers.CharField()
     instance = serializers.CharField()
     request_id = serializers.CharField()
-    errors = FieldErrorOutput(many=True)
+    errors = FieldErrorOutput(many=True)  # type: ignore[assignment]
 
 
-class KeyScheme(OpenApiAuthenticationExtension):  # type: ignore[misc]
+class KeyScheme(OpenApiAuthenticationExtension):  # type: ignore[no-untyped-call]
     """Describe the bearer key."""
 
     target_class = "recommender.api.auth.KeyAuthentication"
@@ -61,7 +64,7 @@ class KeyScheme(OpenApiAuthenticationExtension):  # type: ignore[misc]
         }
 
 
-class OperationSchema(AutoSchema):  # type: ignore[misc]
+class OperationSchema(AutoSchema):
     """Add to each operation its scope, its problems and the conventions of the door."""
 
     def get_operation(self, *args: Any, **kwargs: Any) -> dict[str, Any] | None:
@@ -73,20 +76,24 @@ class OperationSchema(AutoSchema):  # type: ignore[misc]
         content = {"application/problem+json": {"schema": reference}}
         for status, text in {"4XX": "Refused", "5XX": "Failed"}.items():
             operation["responses"][status] = {"description": text, "content": content}
-        if self.view.is_resource and self.method == "GET":
+        if self._rules.is_resource and self.method == "GET":
             operation["responses"]["304"] = {"description": "Unchanged since the ETag you sent"}
         return operation
+
+    @property
+    def _rules(self) -> "ApiView":
+        return cast("ApiView", self.view)
 
     def get_auth(self) -> list[dict[str, list[str]]]:
         """Name the scope that a key needs."""
         super().get_auth()  # registers the scheme
-        scope = self.view.scopes[self.method]
+        scope = self._rules.scopes[self.method]
         return [] if scope is None else [{KEY: [scope]}]
 
     def get_override_parameters(self) -> list[Any]:
         """Add the header that every POST understands."""
         declared = list(super().get_override_parameters())
-        is_guarded = self.view.scopes[self.method] is not None
+        is_guarded = self._rules.scopes[self.method] is not None
         return [*declared, IDEMPOTENCY] if self.method == "POST" and is_guarded else declared
 
     def get_serializer_name(self, serializer: Any, _direction: str) -> str:
@@ -102,7 +109,9 @@ class OperationSchema(AutoSchema):  # type: ignore[misc]
     def _postprocess_serializer_schema(
         self, schema: dict[str, Any], serializer: Any, direction: str
     ) -> dict[str, Any]:
-        done: dict[str, Any] = super()._postprocess_serializer_schema(schema, serializer, direction)
+        done: dict[str, Any] = super()._postprocess_serializer_schema(  # type: ignore[no-untyped-call]
+            schema, serializer, direction
+        )
         if direction == "request" and isinstance(serializer, Strict):
             done["additionalProperties"] = False
         return done
@@ -112,5 +121,6 @@ class OperationSchema(AutoSchema):  # type: ignore[misc]
 def document(language: str) -> dict[str, Any]:
     """Build the OpenAPI document; `language` is the active one, in which the texts are."""
     del language  # only tells the copies apart
-    found: dict[str, Any] = SchemaGenerator().get_schema(request=None, public=True)
+    generator: Any = SchemaGenerator()  # type: ignore[no-untyped-call]
+    found: dict[str, Any] = generator.get_schema(request=None, public=True)
     return found

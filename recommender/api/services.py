@@ -1,11 +1,34 @@
 """What the API changes by itself, where no other room has a service for it."""
 
+from collections.abc import Sequence
 from datetime import UTC, datetime
+from typing import Any
 
+import orjson
 from django.db import transaction
 
+from recommender import clock
+from recommender.catalog.models import Catalog
 from recommender.collect.models import RejectedEvent, User
 from recommender.jobs.models import Job
+
+PAYLOAD_LENGTH = 2000
+
+
+def keep_misshapen(*, catalog: Catalog, refused: Sequence[tuple[str, str, Any]]) -> int:
+    """Keep entries that were not even events, as (code, detail, what came), for the operator."""
+    moment = clock.now()
+    rows = [
+        RejectedEvent(
+            catalog=catalog,
+            received_at=moment,
+            code=code,
+            detail=detail,
+            payload=orjson.dumps(raw).decode()[:PAYLOAD_LENGTH],
+        )
+        for code, detail, raw in refused
+    ]
+    return len(RejectedEvent.objects.bulk_create(rows))
 
 
 @transaction.atomic

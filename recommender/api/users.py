@@ -146,7 +146,7 @@ class UserExport(ApiView):
             reason = serializers.CharField()
             occurred_at = UtcTime()
             received_at = UtcTime()
-            source = serializers.CharField()
+            source = serializers.CharField()  # type: ignore[assignment]
             slate_id = serializers.UUIDField(allow_null=True)
             position = serializers.IntegerField(allow_null=True)
 

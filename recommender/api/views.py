@@ -1,10 +1,9 @@
 """What every API view class has: its rules for the door, and checked input."""
 
-from collections.abc import Callable, Mapping
-from typing import Any, ClassVar, TypeVar
+from collections.abc import Mapping
+from typing import Any, ClassVar
 
 from django.http import HttpRequest, HttpResponse
-from rest_framework import serializers
 from rest_framework.views import APIView
 
 from recommender.accounts.models import ApiKey
@@ -13,8 +12,6 @@ from recommender.api.errors import field_errors, invalid
 from recommender.api.fields import Strict
 from recommender.api.schema import OperationSchema
 from recommender.catalog.models import Catalog
-
-Input = TypeVar("Input", bound=serializers.Serializer[Any])
 
 
 class ApiView(APIView):
@@ -34,8 +31,8 @@ class ApiView(APIView):
     costs: ClassVar[Mapping[str, int]] = {}
     media: ClassVar[tuple[str, ...]] = (body.JSON,)
     is_resource: ClassVar[bool] = False
-    plain: ClassVar[Callable[..., HttpResponse] | None] = None
-    key_in_body: ClassVar[Callable[[HttpRequest], str] | None] = None
+    plain: ClassVar["staticmethod[..., HttpResponse] | None"] = None
+    key_in_body: ClassVar["staticmethod[[HttpRequest], str] | None"] = None
 
     @property
     def key(self) -> ApiKey:

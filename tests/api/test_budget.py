@@ -3,6 +3,7 @@
 import re
 
 import pytest
+from django.db import OperationalError
 
 from recommender.accounts.models import RateWindow
 from recommender.api import budget
@@ -78,3 +79,14 @@ def test_a_caller_that_obeys_the_headers_is_never_refused(catalog, monkeypatch):
 
 def test_open_addresses_cost_nothing(catalog):
     assert "RateLimit" not in key_for(catalog).get("health/live").headers
+
+
+def test_lists_are_answered_while_nothing_can_be_counted(catalog, monkeypatch):
+    api = key_for(catalog)
+
+    def fall(**_rest):
+        raise OperationalError("disk I/O error")
+
+    monkeypatch.setattr("recommender.api.budget.spend", fall)
+    response = api.get("models")
+    assert (response.status_code, read(response)[0]) == (200, 0)

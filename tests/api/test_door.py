@@ -1,6 +1,7 @@
 """The conventions of the protocol, the same behind every address."""
 
 import gzip
+import json
 
 import pytest
 
@@ -134,3 +135,13 @@ def test_the_preflight_knows_the_origins_of_all_keys(catalog):
     assert "Access-Control-Allow-Origin" not in foreign.headers
     operator_only = Api(None).send("OPTIONS", "clock", **asked)
     assert "Access-Control-Allow-Origin" not in operator_only.headers
+
+
+def test_long_answers_are_packed_for_those_who_ask(api, items):
+    plain = api.get("recommendations?user=u1&limit=6&explain=1")
+    packed = api.get("recommendations?user=u1&limit=6&explain=1", **{"Accept-Encoding": "gzip"})
+    assert packed["Content-Encoding"] == "gzip"
+    assert len(packed.content) < len(plain.content) / 2
+    assert len(json.loads(gzip.decompress(packed.content))["items"]) == 6
+    short = api.get("health/live", **{"Accept-Encoding": "gzip"})
+    assert "Content-Encoding" not in short.headers

@@ -5,7 +5,7 @@ import uuid
 
 import pytest
 
-from recommender.collect.models import Event
+from recommender.collect.models import Event, RejectedEvent
 from tests import factories
 from tests.api.conftest import Api, assert_conforms, key_for
 
@@ -185,3 +185,10 @@ def test_ingest_answers_503_and_never_202_when_the_database_is_away(api, items, 
     response = api.post("events", RATING)
     assert (response.status_code, response["Retry-After"]) == (503, "5")
     assert "connection" not in response.json()["detail"]
+
+
+def test_what_was_refused_is_kept_for_the_operator(api, items):
+    api.post("events", {"events": [{"type": "click", "extra": 1}, 7, RATING | {"value": 99}]})
+    kept = RejectedEvent.objects.order_by("pk").values_list("code", "payload")
+    assert [code for code, _payload in kept] == ["unknown_field", "invalid", "bad_value"]
+    assert kept[0][1] == '{"type":"click","extra":1}'

@@ -51,5 +51,7 @@ def bearer(catalog, items) -> dict[str, str]:
     suppress_health_check=list(HealthCheck),
 )
 def test_no_generated_request_breaks_a_promise(case, bearer):
-    response = case.call(headers={**(case.headers or {}), **bearer})
+    # Its WSGI client cannot unpack gzip.
+    headers = {**(case.headers or {}), **bearer, "Accept-Encoding": "identity"}
+    response = case.call(headers=headers)
     case.validate_response(response, checks=CHECKS)
