@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 from recommender.errors import NotReady
+from recommender.evaluate import services
 from recommender.evaluate.services import features_for, measure
 from recommender.ml.artifact import ArtifactError, load_model
 from recommender.ml.features import FeatureSpec
@@ -163,6 +164,26 @@ def test_a_broken_artifact_is_not_measured(world, good):
     file.write_bytes(file.read_bytes()[:-1])
     with pytest.raises(ArtifactError, match=r"popularity\.npy"):
         measure(version=good, champion=None, snapshot=world[0])
+
+
+def test_another_artifact_in_the_folder_is_not_measured(world, good):
+    good.manifest_sha256 = "1" * 64
+    with pytest.raises(ArtifactError, match=r"manifest\.json"):
+        measure(version=good, champion=None, snapshot=world[0])
+
+
+def test_models_read_no_more_history_than_serving_keeps(world, good, monkeypatch):
+    read = []
+
+    def spy(scorer, histories, numbers):
+        read.extend(len(history.items) for history in histories)
+        return scores_of(scorer, histories, numbers)
+
+    scores_of = services.ml.scores_of
+    monkeypatch.setattr(services.ml, "scores_of", spy)
+    monkeypatch.setattr(services, "HISTORY_LENGTH", 3)
+    measure(version=good, champion=None, snapshot=world[0])
+    assert read == [3] * 20
 
 
 def test_a_model_reads_features_in_its_own_scales(world, tmp_path):

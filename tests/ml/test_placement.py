@@ -46,6 +46,11 @@ def test_a_full_list_places_everybody(mixture):
     assert marginals(mixture, 8)[:, 6:].tolist() == [[0, 0]] * 6
 
 
+def test_candidates_far_apart_need_no_finer_grid():
+    z = np.array([60.0, 30.0, 0.0])  # the order is as good as certain
+    np.testing.assert_allclose(placement(z, 2), [[1, 0], [0, 1], [0, 0]], atol=3e-9)
+
+
 def test_the_first_place_is_a_softmax():
     z = np.random.default_rng(9).normal(size=20) * 4
     expected = np.exp(z) / np.exp(z).sum()

@@ -108,7 +108,8 @@ def test_exposures_are_no_training_rows(world):
 def test_another_catalogs_events_stay_out(world):
     other = make_catalog()
     make_event(make_user(other), make_item(other))
-    assert freeze(catalog=world[0], until=UNTIL).n_items == 10
+    snapshot = freeze(catalog=world[0], until=UNTIL)
+    assert (snapshot.n_items, snapshot.n_events, snapshot.dropped) == (10, 10, {})
 
 
 def test_simulated_events_are_counted_and_can_be_left_out(world):
