@@ -27,14 +27,20 @@ from recommender.collect.services import (
     user_for_account,
 )
 from recommender.collect.tokens import BadToken
-from recommender.errors import BadData, Missing, NotReady, Refused
+from recommender.errors import BadData, Missing, NotReady, RecommenderError, Refused
 from recommender.pages import queries
 from recommender.serve.answers import ListRequest
 
 P = ParamSpec("P")
 VISITORS = "visitors"  # session: {catalog key: user key} of a visitor who is not signed in
 OFF = "personalization_off"  # session: switched off for this visit only
-STATUS = {Missing: 404, BadData: 400, BadToken: 404, Refused: 403, NotReady: 503}
+STATUS: dict[type[Exception], int] = {
+    Missing: 404,
+    BadData: 400,
+    BadToken: 404,
+    Refused: 403,
+    NotReady: 503,
+}
 
 
 @dataclass
@@ -151,8 +157,8 @@ def on_site(
         visit = Visit(request, catalog, catalog_slug, _who(request, catalog))
         try:
             return view(visit, *args, **kwargs)
-        except tuple(STATUS) as error:
-            status = next(code for kind, code in STATUS.items() if isinstance(error, kind))
+        except (RecommenderError, BadToken) as error:
+            status = next((code for kind, code in STATUS.items() if isinstance(error, kind)), 400)
             text = "" if isinstance(error, BadToken) else str(error)
             context = {"status": status, "message": text, "text": text, "level": "error"}
             template = "_answer.html" if visit.wants_fragments else "error.html"

@@ -74,8 +74,8 @@ def metric_name(name: str) -> str:
 
 @register.filter
 def event_type(name: str) -> str:
-    """Say an event type."""
-    return words.word(words.EVENT_TYPES, name)
+    """Say an event type, one of them."""
+    return words.word(words.EVENT_NAMES, name)
 
 
 @register.filter

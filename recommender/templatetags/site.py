@@ -102,7 +102,7 @@ def source_name(event: Event) -> str:
     """Say where an entry of the history comes from: a list of ours, an import, elsewhere."""
     if event.slate is not None:
         return str(SURFACES.get(event.slate.surface, event.slate.surface))
-    return str(SOURCES[event.source])
+    return str(SOURCES[Event.Source(event.source)])
 
 
 @register.filter
