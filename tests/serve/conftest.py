@@ -146,7 +146,9 @@ def write_neighbors(
 
 
 @pytest.fixture(autouse=True)
-def _nothing_remembered() -> Iterator[None]:
+def _nothing_remembered(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """Start each test cold; artifacts of tests need not survive a power cut."""
+    monkeypatch.setattr("recommender.ml.artifact.os.fsync", lambda _file: None)
     services.forget()
     yield
     services.forget()

@@ -270,3 +270,11 @@ def test_the_row_of_a_person_switched_off_does_not_leave_the_database(world: Wor
     columns = state._fetch(state._BY_REF, asked)[state._N_VERSION :]
     assert columns[:2] == (user.pk, False)
     assert set(columns[3:]) == {None}
+
+
+def test_a_list_from_events_that_the_row_does_not_hold_is_not_stored(world: World):
+    user = world.user(0, 1)
+    keys, scores = np.array([5], np.int32), np.array([1.0], np.float32)
+    for seq, is_stored in ((3, False), (2, True)):
+        state.write_list(state.NewList(user.pk, seq, world.version.pk, keys, scores))
+        assert (UserState.objects.get(user=user).list_seq == seq) is is_stored
