@@ -4,7 +4,6 @@ from collections.abc import Sequence
 from datetime import date, datetime, timedelta
 from typing import Any
 
-from django.conf import settings
 from django.utils.translation import gettext as _
 
 from recommender.dashboard import words
@@ -43,9 +42,7 @@ def ctr_by_day(
                 "tickformat": ".1~%",
                 "rangemode": "tozero",
             },
-            "xaxis": day_axis(
-                _("Day the list was shown (%(zone)s)") % {"zone": settings.TIME_ZONE}
-            ),
+            "xaxis": day_axis(_("Day the list was shown (UTC)")),
             **_marks(switches),
         },
     )
@@ -214,7 +211,7 @@ def volume_by_type(counts: Sequence[TypeCount], today: date) -> Chart | None:
         {
             "barmode": "stack",
             "showlegend": True,
-            "xaxis": day_axis(_("Day (%(zone)s)") % {"zone": settings.TIME_ZONE}),
+            "xaxis": day_axis(_("Day (UTC)")),
             "yaxis": {"title": _("Events a day"), "rangemode": "tozero"},
         },
     )

@@ -62,19 +62,20 @@ class Traffic:
 
 
 def read_traffic(window: Window) -> Traffic:
-    """Fetch click rates and freshness. Seven queries."""
+    """Fetch click rates and freshness. Five queries."""
+    rows = traffic.user_rates(window)
     return Traffic(
-        rates=traffic.click_rates(window, "day"),
-        total=traffic.total_rate(window),
-        before=traffic.total_rate(window.before),
-        by_version=traffic.click_rates(window, "version"),
+        rates=traffic.group_rates(rows, "day"),
+        total=traffic.total_rate(rows),
+        before=traffic.total_rate(traffic.user_rates(window.before)),
+        by_version=traffic.group_rates(rows, "version"),
         newest=traffic.newest_data(window.catalog),
         demo_share=traffic.simulated_share(window),
     )
 
 
 def tiles(window: Window, seen: Traffic, rows: Sequence[VersionRow]) -> list[Tile]:
-    """Build the tiles. Nine queries beyond those of `read_traffic`."""
+    """Build the tiles. Eleven queries beyond those of `read_traffic`."""
     fresh = words.freshness(seen.newest, window.until)
     return [
         _ctr(window, seen, fresh),

@@ -6,6 +6,7 @@ from datetime import UTC, datetime, timedelta
 from statistics import median
 from typing import Any
 
+from recommender import clock
 from recommender.catalog.models import Catalog, ImportRun
 from recommender.collect.models import Event
 from recommender.errors import Missing
@@ -77,7 +78,7 @@ def card_of(run: TrainingRun, *, has_worker: bool, now: datetime | None = None) 
         is_active=is_active,
         is_lost=run.state == TrainingRun.State.LOST or is_silent,
         has_worker=has_worker,
-        elapsed_s=_elapsed(run, now),
+        elapsed_s=_elapsed(run),
         best_epoch=epoch,
         best=best,
         latest=scores[-1] if scores else None,
@@ -85,13 +86,11 @@ def card_of(run: TrainingRun, *, has_worker: bool, now: datetime | None = None) 
     )
 
 
-def _elapsed(run: TrainingRun, now: datetime) -> float:
+def _elapsed(run: TrainingRun) -> float:
+    """Return how long a run has taken, in product time, as its row keeps both ends."""
     if run.started_at is None:
         return 0.0
-    # `started_at` is product time; a running clock offset makes the difference meaningless, so the
-    # last word is the heartbeat's distance from now, never a negative time.
-    end = run.finished_at or now
-    return max(0.0, (end - run.started_at).total_seconds())
+    return max(0.0, ((run.finished_at or clock.now()) - run.started_at).total_seconds())
 
 
 def best_of(history: Sequence[Mapping[str, Any]]) -> tuple[int | None, float | None]:
@@ -161,5 +160,6 @@ def _median_times(catalog: Catalog) -> dict[str, float]:
     ).values_list("model", "started_at", "finished_at")
     spent: dict[str, list[float]] = {}
     for model, started, ended in finished.order_by("-id")[:30]:
-        spent.setdefault(model, []).append((ended - started).total_seconds())
+        if started and ended:
+            spent.setdefault(model, []).append((ended - started).total_seconds())
     return {model: median(times[:5]) for model, times in spent.items()}

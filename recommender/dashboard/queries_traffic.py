@@ -2,19 +2,19 @@
 
 A position counts as *viewed* when an `impression` event names its slate and position; a click that
 carries that token proves a view too, so that a program which only sends clicks is counted and no
-rate exceeds 1. Days are those of the list (`Slate.decided_at`), so a late click joins its list.
+rate exceeds 1. Click rates belong to the day of the list (`Slate.decided_at`): a late click joins its
+list. Days are UTC days, cut from the stored text, since SQLite would call Python for every row else.
 """
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from datetime import date, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from math import ceil, sqrt
-from typing import Any, Literal
+from typing import Literal
 
 from django.db import connection
-from django.db.models import Case, Count, F, FloatField, Max, QuerySet, Sum, When
-from django.db.models.functions import Cast, Floor, TruncDate
-from django.utils import timezone
+from django.db.models import Case, CharField, Count, F, FloatField, Max, Q, QuerySet, Sum, When
+from django.db.models.functions import Cast, Floor, Substr
 
 from recommender.catalog.models import Catalog, Item
 from recommender.collect.models import Event, Slate
@@ -34,13 +34,13 @@ class Window:
 
     @property
     def first_day(self) -> date:
-        """Return the first day, in the site's time zone."""
-        return timezone.localtime(self.since).date()
+        """Return the first day, UTC."""
+        return self.since.astimezone(UTC).date()
 
     @property
     def today(self) -> date:
-        """Return the last day, which is not over, in the site's time zone."""
-        return timezone.localtime(self.until).date()
+        """Return the last day, UTC, which is not over."""
+        return self.until.astimezone(UTC).date()
 
     @property
     def before(self) -> "Window":
@@ -49,9 +49,14 @@ class Window:
 
 
 def window_of(catalog: Catalog, days: int, now: datetime, traffic: Traffic = "all") -> Window:
-    """Build the window of the last `days` days: whole days in the site's time zone, and today."""
-    midnight = timezone.localtime(now).replace(hour=0, minute=0, second=0, microsecond=0)
+    """Build the window of the last `days` UTC days, today's part included."""
+    midnight = now.astimezone(UTC).replace(hour=0, minute=0, second=0, microsecond=0)
     return Window(catalog, midnight - timedelta(days=days - 1), now, traffic)
+
+
+def day_of(field: str) -> Substr:
+    """Cut the UTC day, as `YYYY-MM-DD`, out of a stored moment."""
+    return Substr(Cast(field, CharField()), 1, 10)
 
 
 @dataclass(frozen=True)
@@ -116,38 +121,79 @@ class Flow:
 
 def click_rates(window: Window, *by: Literal["day", "version"]) -> list[Rate]:
     """Count views and clicks, grouped by day, version, both or nothing. One query."""
-    viewed, params = _viewed_positions(window).query.sql_with_params()
-    keys = [name for name in ("day", "version") if name in by]
-    head = "".join(f"{name}, " for name in keys)
-    tail = f" GROUP BY {', '.join(keys)} ORDER BY {', '.join(keys)}" if keys else ""
-    # Names come from the literals above, values go through `params`. Private visits have no user:
-    # each of their slates is a cluster of its own.
+    return group_rates(user_rates(window), *by)
+
+
+@dataclass(frozen=True)
+class UserRate:
+    """What one user saw and clicked on one day under one version."""
+
+    day: date
+    version_id: int | None
+    user: str  # a private visit has no user: its list is a cluster of its own
+    viewed: int
+    clicked: int
+
+
+def user_rates(window: Window) -> list[UserRate]:
+    """Count views and clicks by day, version and user. One query, a row per user and day."""
+    lists, list_params = (
+        _slates(window)
+        .annotate(day=day_of("decided_at"))
+        .values("id", "user_id", "model_version_id", "day")
+        .query.sql_with_params()
+    )
+    seen, seen_params = (
+        _seen(window)
+        .values("slate_id")
+        .annotate(n=Count("position", distinct=True), c=Count("pk", filter=Q(type="click")))
+        .values("slate_id", "n", "c")
+        .order_by()
+        .query.sql_with_params()
+    )
+    # Both parts come from the ORM with their own parameters; nothing else enters the text.
     statement = (
-        f"SELECT {head}SUM(n), SUM(c), COUNT(*), SUM(c * c), SUM(c * n), SUM(n * n) FROM ("  # noqa: S608
-        f"SELECT {head}SUM(1.0) AS n, SUM(clicked) AS c FROM ({viewed}) AS viewed "
-        f"GROUP BY {head}user_id, CASE WHEN user_id IS NULL THEN id END) AS by_user{tail}"
+        "SELECT day, model_version_id, user_id, "  # noqa: S608
+        "CASE WHEN user_id IS NULL THEN id END AS private, SUM(n), SUM(c) "
+        f"FROM ({lists}) AS lists JOIN ({seen}) AS seen ON seen.slate_id = lists.id "
+        "GROUP BY 1, 2, 3, 4"
     )
     with connection.cursor() as cursor:
-        cursor.execute(statement, params)
+        cursor.execute(statement, (*list_params, *seen_params))
         rows = cursor.fetchall()
-    return [_rate(dict(zip(keys, row, strict=False)), row[len(keys) :]) for row in rows if row[-1]]
+    return [
+        UserRate(date.fromisoformat(day), version, f"{user}/{private}", int(viewed), int(clicked))
+        for day, version, user, private, viewed, clicked in rows
+    ]
 
 
-def total_rate(window: Window) -> Rate:
-    """Count views and clicks of the whole window. One query."""
-    nothing = Rate(None, None, 0, 0, 0, 0.0, 0.0, 0.0)
-    return next(iter(click_rates(window)), nothing)
+def group_rates(rows: Sequence[UserRate], *by: Literal["day", "version"]) -> list[Rate]:
+    """Sum user rates by day, version, both or nothing; users are the clusters of each group."""
+    groups: dict[tuple[date | None, int | None], dict[str, list[int]]] = {}
+    for row in rows:
+        key = (row.day if "day" in by else None, row.version_id if "version" in by else None)
+        user = groups.setdefault(key, {}).setdefault(row.user, [0, 0])
+        user[0] += row.viewed
+        user[1] += row.clicked
+    ordered = sorted(groups.items(), key=lambda group: tuple(str(part) for part in group[0]))
+    return [_rate(day, version, list(users.values())) for (day, version), users in ordered]
 
 
-def _viewed_positions(window: Window) -> QuerySet[Slate, dict[str, Any]]:
-    is_click = Case(When(events__type="click", then=1.0), default=0.0, output_field=FloatField())
-    return (
-        _slates(window)
-        .filter(events__type__in=["impression", "click"], events__position__isnull=False)
-        .annotate(day=TruncDate("decided_at"), version=F("model_version_id"))
-        .values("id", "events__position", "user_id", "day", "version")
-        .annotate(clicked=Max(is_click))
-        .order_by()
+def total_rate(rows: Sequence[UserRate]) -> Rate:
+    """Sum all user rates; zero views when there are none."""
+    return next(iter(group_rates(rows)), Rate(None, None, 0, 0, 0, 0.0, 0.0, 0.0))
+
+
+def _rate(day: date | None, version_id: int | None, users: list[list[int]]) -> Rate:
+    return Rate(
+        day=day,
+        version_id=version_id,
+        viewed=sum(n for n, _c in users),
+        clicked=sum(c for _n, c in users),
+        users=len(users),
+        sum_cc=float(sum(c * c for _n, c in users)),
+        sum_cn=float(sum(c * n for n, c in users)),
+        sum_nn=float(sum(n * n for n, _c in users)),
     )
 
 
@@ -160,35 +206,30 @@ def _slates(window: Window) -> QuerySet[Slate]:
     return slates.filter(is_simulated=window.traffic == "simulated")
 
 
-def _rate(keys: dict[str, Any], sums: Sequence[Any]) -> Rate:
-    viewed, clicked, users, cc, cn, nn = (float(value) for value in sums)
-    day = keys.get("day")
-    return Rate(
-        day=date.fromisoformat(day) if isinstance(day, str) else day,  # SQLite gives text
-        version_id=keys.get("version"),
-        viewed=round(viewed),
-        clicked=round(clicked),
-        users=round(users),
-        sum_cc=cc,
-        sum_cn=cn,
-        sum_nn=nn,
+def _seen(window: Window) -> QuerySet[Event]:
+    """Keep views and token-joined clicks that came since the window began, by arrival index."""
+    return Event.objects.filter(
+        catalog=window.catalog,
+        received_at__gte=window.since,
+        type__in=["impression", "click"],
+        slate__isnull=False,
+        position__isnull=False,
     )
 
 
 def items_shown(window: Window) -> int:
     """Count distinct items that somebody viewed in the window. One query."""
-    seen = _slates(window).filter(
-        events__type__in=["impression", "click"], events__position__isnull=False
-    )
-    return seen.aggregate(n=Count("events__item", distinct=True))["n"] or 0
+    return _seen_in(window).aggregate(n=Count("item", distinct=True))["n"] or 0
 
 
 def items_shown_by_day(window: Window) -> list[DayCount]:
     """Count distinct items viewed on each day. One query."""
-    seen = _slates(window).filter(
-        events__type__in=["impression", "click"], events__position__isnull=False
-    )
-    return _by_day(seen.annotate(day=TruncDate("decided_at")), Count("events__item", distinct=True))
+    return _by_day(_seen_in(window), Count("item", distinct=True))
+
+
+def _seen_in(window: Window) -> QuerySet[Event]:
+    """Keep views that came within the window."""
+    return _of_traffic(_seen(window).filter(received_at__lt=window.until), window)
 
 
 def visible_items(window: Window) -> int:
@@ -203,24 +244,33 @@ def active_users(window: Window) -> int:
 
 def active_users_by_day(window: Window) -> list[DayCount]:
     """Count users with an event on each day. One query."""
-    by_day = _events(window).annotate(day=TruncDate("occurred_at"))
-    return _by_day(by_day, Count("user", distinct=True))
+    return _by_day(_events(window), Count("user", distinct=True))
 
 
 def feedback_by_day(window: Window) -> list[DayCount]:
     """Count feedback (all events but views and imports) on each day. One query."""
-    return _by_day(_feedback(window).annotate(day=TruncDate("occurred_at")), Count("pk"))
+    return _by_day(_feedback(window), Count("pk"))
 
 
-def _by_day(rows: QuerySet[Any, Any], count: Count) -> list[DayCount]:
-    counted = rows.values("day").annotate(n=count).order_by("day").values_list("day", "n")
-    return [DayCount(day, float(n)) for day, n in counted]
+def _by_day(events: QuerySet[Event], count: Count) -> list[DayCount]:
+    counted = (
+        events.annotate(day=day_of("occurred_at"))
+        .values("day")
+        .annotate(n=count)
+        .order_by("day")
+        .values_list("day", "n")
+    )
+    return [DayCount(date.fromisoformat(day), float(n)) for day, n in counted]
 
 
 def _events(window: Window) -> QuerySet[Event]:
     events = Event.objects.filter(
         catalog=window.catalog, occurred_at__gte=window.since, occurred_at__lt=window.until
     )
+    return _of_traffic(events, window)
+
+
+def _of_traffic(events: QuerySet[Event], window: Window) -> QuerySet[Event]:
     if window.traffic == "people":
         return events.exclude(source=Event.Source.SIMULATED)
     if window.traffic == "simulated":
@@ -249,12 +299,12 @@ def latency(window: Window, share: float = 0.95) -> Percentile | None:
     tenths = Cast(Floor(F("latency_ms") * 10), FloatField())
     grouped = (
         _slates(window)
-        .annotate(day=TruncDate("decided_at"), tenths=tenths)
+        .annotate(day=day_of("decided_at"), tenths=tenths)
         .values_list("day", "tenths")
         .annotate(n=Count("pk"))
         .order_by("day", "tenths")
     )
-    rows = [(day, at / 10, n) for day, at, n in grouped]
+    rows = [(date.fromisoformat(day), at / 10, n) for day, at, n in grouped]
     if not rows:
         return None
     days = sorted({day for day, _, _ in rows})

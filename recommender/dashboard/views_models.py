@@ -31,6 +31,7 @@ class Gap:
     low: float | None
     high: float | None
     is_paired: bool
+    is_flattered: bool = False  # the one compared with had seen part of the window
 
     @property
     def is_clear(self) -> bool:
@@ -184,7 +185,16 @@ def gap_of(a: VersionRow, b: VersionRow, name: str) -> Gap | None:
             low, high = found.get("low"), found.get("high")
             if sign < 0 and low is not None and high is not None:
                 low, high = -high, -low
-            return Gap(name, first, second, sign * found["value"], low, high, is_paired=True)
+            return Gap(
+                name,
+                first,
+                second,
+                sign * found["value"],
+                low,
+                high,
+                is_paired=True,
+                is_flattered=bool(found.get("leak")),
+            )
     return _apart(name, first, second)
 
 

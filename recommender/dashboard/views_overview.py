@@ -19,6 +19,7 @@ from recommender.dashboard import (
 )
 from recommender.dashboard.access import page, reader, required_scope, scope
 from recommender.dashboard.queries_traffic import Traffic, Window, window_of
+from recommender.train.models import TrainingRun
 
 RANGES = (7, 28, 90)
 TRAFFIC: tuple[Traffic, ...] = ("all", "people", "simulated")
@@ -42,7 +43,7 @@ def read_window(request: HttpRequest, catalog: Catalog) -> Window:
     asked = request.GET.get("days", "")
     days = int(asked) if asked.isdecimal() and int(asked) in RANGES else 28
     wanted = request.GET.get("traffic", "all")
-    traffic = next((name for name in TRAFFIC if name == wanted), "all")
+    traffic: Traffic = next((name for name in TRAFFIC if name == wanted), "all")
     return window_of(catalog, days, clock.now(), traffic)
 
 
@@ -82,7 +83,7 @@ def _figures(window: Window) -> dict[str, object]:
 
 
 def _alerts(
-    window: Window, rows: list[queries_models.VersionRow], runs: list[queries_runs.TrainingRun]
+    window: Window, rows: list[queries_models.VersionRow], runs: list[TrainingRun]
 ) -> list[findings.Finding]:
     machinery = findings.Machinery(
         has_worker=queries_runs.worker_seen(),

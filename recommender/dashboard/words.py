@@ -42,6 +42,7 @@ ACTIONS: dict[str, Promise] = {
     "discard": gettext_lazy("discarded"),
 }
 TRIGGERS: dict[str, Promise] = {
+    "retry": gettext_lazy("a retry"),
     "operator": gettext_lazy("an operator"),
     "api": gettext_lazy("the API"),
     "setup": gettext_lazy("set-up"),
@@ -91,6 +92,19 @@ EVENT_TYPES: dict[str, Promise] = {
     "dismiss": gettext_lazy("dismissals"),
     "undo": gettext_lazy("undos"),
     "custom": gettext_lazy("other events"),
+}
+EVENT_NAMES: dict[str, Promise] = {
+    "impression": gettext_lazy("view"),
+    "click": gettext_lazy("click"),
+    "dwell": gettext_lazy("time spent"),
+    "rating": gettext_lazy("rating"),
+    "like": gettext_lazy("like"),
+    "want": gettext_lazy("want"),
+    "cart": gettext_lazy("added to cart"),
+    "purchase": gettext_lazy("purchase"),
+    "share": gettext_lazy("share"),
+    "dismiss": gettext_lazy("dismissal"),
+    "custom": gettext_lazy("other event"),
 }
 _LOWER_IS_BETTER = frozenset({"gini"})
 

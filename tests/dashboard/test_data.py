@@ -100,8 +100,8 @@ def test_counts_equal_the_rows(world: World):
     assert found.joined_share == 1.0
 
 
-def test_facts_cost_six_queries(world: World, django_assert_num_queries):
-    with django_assert_num_queries(6):
+def test_facts_cost_seven_queries(world: World, django_assert_num_queries):
+    with django_assert_num_queries(7):
         queries_data.data_facts(window_of(world.catalog, 28, NOW))
 
 

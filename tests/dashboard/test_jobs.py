@@ -37,7 +37,7 @@ def working(world: World, **fields: Any) -> TrainingRun:
         "progress": 0.3,
         "eta_s": 240.0,
         "history": HISTORY,
-        "started_at": real - timedelta(seconds=102),
+        "started_at": NOW - timedelta(seconds=102),
         "heartbeat_at": real,
         "log": "reading\nepoch 1",
     }

@@ -21,7 +21,7 @@ from recommender.promote.models import ModelVersion
 from tests.dashboard.world import NOW, World, make_world
 from tests.factories import make_catalog, make_event, make_item, make_run, make_user
 
-BUDGET = 48  # all queries of the page, session and account included
+BUDGET = 44  # all queries of the page, session and account included
 
 
 def html(client: Client, address: str = "/ops/") -> str:

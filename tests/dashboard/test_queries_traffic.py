@@ -11,11 +11,15 @@ from hypothesis import strategies as st
 
 from recommender.collect.models import Event, Slate
 from recommender.dashboard import queries_traffic as traffic
-from recommender.dashboard.queries_traffic import Rate, window_of
+from recommender.dashboard.queries_traffic import Rate, Window, window_of
 from tests.dashboard.world import NOW, World, see
 from tests.factories import make_catalog, make_event, make_item, make_slate, make_user
 
 pytestmark = pytest.mark.django_db
+
+
+def total(window: Window) -> Rate:
+    return traffic.total_rate(traffic.user_rates(window))
 
 
 def by_hand(world: World) -> dict[tuple[object, int], tuple[int, int]]:
@@ -43,16 +47,16 @@ def test_ctr_by_day_and_version_equals_a_count_in_python(world: World):
 def test_the_total_is_the_sum_of_the_days(world: World):
     window = window_of(world.catalog, 28, NOW)
     days = traffic.click_rates(window, "day")
-    total = traffic.total_rate(window)
-    assert (total.viewed, total.clicked) == (72, 15)  # 24 lists × 3 seen; 3×1 + 3×4 clicks
+    found = total(window)
+    assert (found.viewed, found.clicked) == (72, 15)  # 24 lists × 3 seen; 3×1 + 3×4 clicks
     assert sum(rate.viewed for rate in days) == 72
 
 
 def test_the_cluster_sums_are_those_of_users(world: World):
-    total = traffic.total_rate(window_of(world.catalog, 28, NOW))
+    found = total(window_of(world.catalog, 28, NOW))
     # Each of 4 users saw 18 positions; one clicked 6 times, three clicked 3 times.
-    assert total.users == 4
-    assert (total.sum_nn, total.sum_cc, total.sum_cn) == (4 * 324, 36 + 27, 18 * 15)
+    assert found.users == 4
+    assert (found.sum_nn, found.sum_cc, found.sum_cn) == (4 * 324, 36 + 27, 18 * 15)
 
 
 def test_each_grouping_costs_one_query(world: World, django_assert_num_queries):
@@ -67,20 +71,20 @@ def test_a_click_without_a_view_event_counts_as_seen(db: None):
     item, user = make_item(catalog), make_user(catalog)
     slate = make_slate(catalog, [item], user, at=NOW - timedelta(hours=1))
     make_event(user, item, "click", at=NOW, slate=slate, position=1)
-    total = traffic.total_rate(window_of(catalog, 7, NOW))
-    assert (total.viewed, total.clicked) == (1, 1)
+    found = total(window_of(catalog, 7, NOW))
+    assert (found.viewed, found.clicked) == (1, 1)
 
 
 def test_a_click_without_a_token_counts_in_no_rate(world: World):
-    before = traffic.total_rate(window_of(world.catalog, 28, NOW))
+    before = total(window_of(world.catalog, 28, NOW))
     make_event(world.users[0], world.items[0], "click", at=NOW - timedelta(hours=1))
-    assert traffic.total_rate(window_of(world.catalog, 28, NOW)) == before
+    assert total(window_of(world.catalog, 28, NOW)) == before
 
 
 def test_served_is_not_seen(db: None):
     catalog = make_catalog()
     make_slate(catalog, [make_item(catalog)], make_user(catalog), at=NOW - timedelta(hours=1))
-    assert traffic.total_rate(window_of(catalog, 7, NOW)).viewed == 0
+    assert total(window_of(catalog, 7, NOW)).viewed == 0
 
 
 def test_a_late_click_joins_the_day_of_its_list(db: None):
@@ -93,13 +97,13 @@ def test_a_late_click_joins_the_day_of_its_list(db: None):
 
 
 def test_another_catalog_is_not_counted(world: World):
-    assert traffic.total_rate(window_of(make_catalog(), 28, NOW)).viewed == 0
+    assert total(window_of(make_catalog(), 28, NOW)).viewed == 0
 
 
 def test_simulated_and_real_visits_add_up(world: World):
     Slate.objects.filter(user=world.users[0]).update(is_simulated=True)
     everything, people, simulated = (
-        traffic.total_rate(window_of(world.catalog, 28, NOW, kind)).viewed
+        total(window_of(world.catalog, 28, NOW, kind)).viewed
         for kind in ("all", "people", "simulated")
     )
     assert (everything, people, simulated) == (72, 54, 18)
@@ -112,7 +116,7 @@ def test_private_visits_are_clusters_of_their_own(db: None):
     for hour in (1, 2):
         slate = make_slate(catalog, [item], None, at=NOW - timedelta(hours=hour))
         make_event(other, item, "impression", at=NOW, slate=slate, position=1)
-    assert traffic.total_rate(window_of(catalog, 7, NOW)).users == 2
+    assert total(window_of(catalog, 7, NOW)).users == 2
 
 
 @given(
@@ -200,4 +204,4 @@ def test_a_window_holds_whole_days_and_today(db: None):
 
 def test_one_more_seen_position_counts_once(world: World):
     see(world.slates[0], 4, world.items[3])
-    assert traffic.total_rate(window_of(world.catalog, 28, NOW)).viewed == 73
+    assert total(window_of(world.catalog, 28, NOW)).viewed == 73
