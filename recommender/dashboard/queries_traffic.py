@@ -2,8 +2,8 @@
 
 A position counts as *viewed* when an `impression` event names its slate and position; a click that
 carries that token proves a view too, so that a program which only sends clicks is counted and no
-rate exceeds 1. Click rates belong to the day of the list (`Slate.decided_at`): a late click joins its
-list. Days are UTC days, cut from the stored text, since SQLite would call Python for every row else.
+rate exceeds 1. Click rates belong to the day of the list, `Slate.decided_at`; a late click joins
+its list. Days are UTC, cut from the stored text: SQLite would call Python for every row else.
 """
 
 from collections.abc import Sequence
