@@ -15,7 +15,6 @@ from recommender.ml.policy import Mixture
 
 LEAST_NODES = 96
 # The k-th arrival is about 1/√k wide in log-time; steps of .8 of that are exact to 1e-9.
-WIDEST_STEP = 0.35
 STEP_PER_WIDTH = 0.8
 _TAIL = 1e-9  # chance left outside the window of integration
 
@@ -42,8 +41,8 @@ def placement(z: FloatArray, k: int) -> FloatArray:
         chances[:, :kept] = 1.0 / n
         return chances
     start, end = _window(z, kept)
-    widest = min(WIDEST_STEP, STEP_PER_WIDTH / np.sqrt(kept))
-    log_time = np.linspace(start, end, max(LEAST_NODES, int((end - start) / widest) + 1))
+    n_steps = int((end - start) * np.sqrt(kept) / STEP_PER_WIDTH)
+    log_time = np.linspace(start, end, max(LEAST_NODES, n_steps + 1))
     step = log_time[1] - log_time[0]
     exponent = log_time[:, None] + z  # (nodes, C) log of t·e^z
     with np.errstate(over="ignore", under="ignore"):

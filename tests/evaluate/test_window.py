@@ -52,6 +52,13 @@ def test_who_comes_round_to_an_item_has_taken_it():
 
 
 @pytest.mark.django_db
+def test_a_type_that_the_catalog_no_longer_knows_is_left_out():
+    catalog = make_catalog()
+    data = make_interactions([(1, 1, 0, 1.0, 1.0, 0)], kinds=("poke",))
+    assert is_taken(data, catalog, rules_of(catalog)).tolist() == [False]
+
+
+@pytest.mark.django_db
 def test_only_what_hides_an_item_in_serving_masks_it():
     catalog, users, items = make_world()
     make_event(users[0], items[10], type="click", value=None, at=days(50))  # clicked, then liked

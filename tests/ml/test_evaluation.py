@@ -166,6 +166,23 @@ def test_popularity_counts_a_user_once_and_fades():
     np.testing.assert_allclose(scores, [0, 0.5, 1.5], atol=1e-4)
 
 
+def test_nothing_is_popular_before_anything_happened():
+    assert ml.decayed_popularity(make_interactions([], n_items=2)).tolist() == [0, 0, 0]
+
+
+def test_the_popularity_baseline_lists_the_same_for_all():
+    train = make_interactions([(1, 2, 0, 1.0), (2, 2, 1, 1.0), (2, 1, 2, 1.0)], n_items=3)
+    outcome = ml.evaluate(ml.popularity_scores(train), cases_of([[1], [2]]), setting_of(3))
+    assert outcome.lists[:, :3].tolist() == [[2, 1, 3]] * 2
+
+
+def test_a_scorer_in_the_snapshots_numbers_needs_no_mapping():
+    scorer = PopularityScorer(np.array([0, 1.0, 3.0]), np.eye(3))
+    histories = ml.histories_of(make_interactions([(1, 1, 0, 1.0)], n_items=2), np.array([1]))
+    outcome = ml.evaluate(ml.scores_of(scorer, histories), cases_of([[1]]), setting_of(2))
+    assert outcome.lists[0, :2].tolist() == [2, 1]
+
+
 def test_distinct_users_count_likes_not_events():
     rows = [(1, 1, 0, 1.0), (1, 1, 1, 1.0), (2, 1, 2, 1.0), (2, 2, 3, 0.0)]
     assert ml.distinct_users(make_interactions(rows)).tolist() == [0, 2, 0]

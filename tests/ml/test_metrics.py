@@ -132,6 +132,11 @@ def test_a_batch_marks_users_without_held_out_items():
         assert np.isnan(getattr(judged, name)).all()
 
 
+def test_lists_and_users_must_match():
+    with pytest.raises(ValueError, match="1 lists for 2 users"):
+        metrics.judge(np.array([[1, 2]]), [RELEVANT, RELEVANT], 2)
+
+
 @pytest.mark.parametrize("k", [1, 5, 10])
 def test_ir_measures_agrees_to_nine_digits(k):
     rng = np.random.default_rng(3)

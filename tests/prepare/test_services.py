@@ -75,6 +75,14 @@ def test_a_missing_folder_is_refused_by_name(world):
         open_snapshot(snapshot)
 
 
+def test_a_folder_of_another_program_is_refused(world, monkeypatch):
+    monkeypatch.setattr("recommender.prepare.folder.SCHEMA_VERSION", 0)
+    snapshot = freeze(catalog=world[0], until=UNTIL)
+    monkeypatch.undo()
+    with pytest.raises(BadData, match="cannot be read: its schema version is 0"):
+        open_snapshot(snapshot)
+
+
 def test_an_undone_event_is_gone_and_counted(world):
     catalog, users, items = world
     slip = make_event(users[0], items[1], value=0.5, at=days(2.5))
