@@ -1,6 +1,6 @@
 """Raw bulk inserts that ignore rows already there; the ORM costs 100 µs a row, these about 10."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from datetime import datetime
 from typing import Any
 from uuid import UUID
@@ -10,18 +10,46 @@ from django.db import connection, models
 
 Row = Sequence[Any]
 ROWS_PER_STATEMENT = 1000
+ROWS_TO_COPY = 500
 
 
 def insert_ignore(model: type[models.Model], columns: Sequence[str], rows: Sequence[Row]) -> int:
     """Insert rows whose keys are not there yet; return how many went in."""
-    if not rows:
-        return 0
-    holders = ", ".join(["%s"] * len(columns))
-    statement = f"{_head(model, columns)} VALUES ({holders}) ON CONFLICT DO NOTHING"
+    holders = _holders(columns)
+    inserted = 0
     with connection.cursor() as cursor:
-        cursor.executemany(statement, rows)
-        count: int = cursor.rowcount
-    return max(count, 0)
+        if connection.vendor == "sqlite":
+            statement = f"{_head(model, columns)} VALUES {holders} ON CONFLICT DO NOTHING"
+            if rows:
+                cursor.executemany(statement, rows)
+                inserted = cursor.rowcount
+            return inserted
+        if len(rows) >= ROWS_TO_COPY:
+            return _copy_ignore(cursor, model, columns, rows)
+        # A server answers each statement: a thousand rows in one spare it 999 answers.
+        for chunk in _chunks(rows):
+            values = ", ".join([holders] * len(chunk))
+            statement = f"{_head(model, columns)} VALUES {values} ON CONFLICT DO NOTHING"
+            cursor.execute(statement, [value for row in chunk for value in row])
+            inserted += cursor.rowcount
+    return inserted
+
+
+def _copy_ignore(
+    cursor: Any, model: type[models.Model], columns: Sequence[str], rows: Sequence[Row]
+) -> int:
+    """Insert through COPY, which PostgreSQL takes five times as fast, by way of a table."""
+    names, table = _names(columns), connection.ops.quote_name(model._meta.db_table)
+    # The names are our own models'. Rows of a transaction that fails leave with their table.
+    shape = f"SELECT {names} FROM {table} WITH NO DATA"  # noqa: S608
+    cursor.execute(f"CREATE TEMP TABLE copied ON COMMIT DROP AS {shape}")
+    with cursor.copy(f"COPY copied ({names}) FROM STDIN") as copy:
+        for row in rows:
+            copy.write_row(row)
+    cursor.execute(f"{_head(model, columns)} SELECT {names} FROM copied ON CONFLICT DO NOTHING")  # noqa: S608
+    inserted: int = cursor.rowcount
+    cursor.execute("DROP TABLE copied")
+    return inserted
 
 
 def insert_returning(
@@ -32,12 +60,11 @@ def insert_returning(
     On PostgreSQL a row that another transaction is inserting is waited for, so the answer is exact
     when two processes send the same row at once.
     """
-    holders = "(" + ", ".join(["%s"] * len(columns)) + ")"
+    holders = _holders(columns)
     tail = f" ON CONFLICT DO NOTHING RETURNING {_names(returning)}"
     inserted: list[tuple[Any, ...]] = []
     with connection.cursor() as cursor:
-        for start in range(0, len(rows), ROWS_PER_STATEMENT):
-            chunk = rows[start : start + ROWS_PER_STATEMENT]
+        for chunk in _chunks(rows):
             statement = f"{_head(model, columns)} VALUES {', '.join([holders] * len(chunk))}{tail}"
             cursor.execute(statement, [value for row in chunk for value in row])
             inserted.extend(cursor.fetchall())
@@ -83,6 +110,15 @@ def as_json(value: Any) -> str:
 def _head(model: type[models.Model], columns: Sequence[str]) -> str:
     table = connection.ops.quote_name(model._meta.db_table)
     return f"INSERT INTO {table} ({_names(columns)})"
+
+
+def _holders(columns: Sequence[str]) -> str:
+    return "(" + ", ".join(["%s"] * len(columns)) + ")"
+
+
+def _chunks(rows: Sequence[Row]) -> Iterator[Sequence[Row]]:
+    for start in range(0, len(rows), ROWS_PER_STATEMENT):
+        yield rows[start : start + ROWS_PER_STATEMENT]
 
 
 def _names(columns: Sequence[str]) -> str:

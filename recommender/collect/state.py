@@ -51,7 +51,9 @@ class State:
     """A `UserState` unpacked."""
 
     event_seq: int = 0
-    history: list[HistoryEvent] = field(default_factory=list)
+    # As in the blob: unpacking a batch's states must not build 50 tuples for each of them.
+    entries: list[Sequence[Any]] = field(default_factory=list)
+    is_sorted: bool = True
     seen: set[int] = field(default_factory=set)
     hidden: set[int] = field(default_factory=set)
     rating_count: int = 0
@@ -59,15 +61,15 @@ class State:
     positive_count: int = 0
     updated_at: datetime | None = None
 
+    @property
+    def history(self) -> list[HistoryEvent]:
+        """List the positive events, oldest first once trimmed."""
+        return [HistoryEvent(*entry) for entry in self.entries]
+
 
 def decode_history(blob: bytes | memoryview) -> list[HistoryEvent]:
     """Read a history blob, oldest first."""
     return [HistoryEvent(*entry) for entry in orjson.loads(bytes(blob) or b"[]")]
-
-
-def encode_history(history: Sequence[HistoryEvent]) -> bytes:
-    """Write a history blob."""
-    return orjson.dumps([tuple(entry) for entry in history])
 
 
 def decode_ids(blob: bytes | memoryview) -> NDArray[np.int32]:
@@ -119,7 +121,10 @@ class StateRules:
             state.rating_sum += fact.value
         if self.strength(fact) > 0:
             state.positive_count += 1
-            state.history.append(HistoryEvent(fact.item_id, fact.type, fact.value, fact.time_s))
+            entry = (fact.item_id, fact.type, fact.value, fact.time_s)
+            if state.entries and _order(entry) < _order(state.entries[-1]):
+                state.is_sorted = False
+            state.entries.append(entry)
 
     def fold(self, facts: Iterable[Fact]) -> State:
         """Work out a state from all standing facts of one user, in any order.
@@ -143,12 +148,15 @@ class StateRules:
 
 def trim(state: State) -> None:
     """Put the history in order of time and keep its newest entries."""
-    state.history.sort(key=_history_order)
-    del state.history[:-HISTORY_LENGTH]
+    if not state.is_sorted:
+        state.entries.sort(key=_order)
+        state.is_sorted = True
+    del state.entries[:-HISTORY_LENGTH]
 
 
-def _history_order(entry: HistoryEvent) -> tuple[float, int, str, float]:
-    return entry.time_s, entry.item_id, entry.type, -1.0 if entry.value is None else entry.value
+def _order(entry: Sequence[Any]) -> tuple[float, int, str, float]:
+    item_id, type, value, time_s = entry
+    return time_s, item_id, type, -1.0 if value is None else value
 
 
 def rebuild_states(
@@ -258,7 +266,7 @@ def unpack(row: UserState) -> State:
     """Read a stored state."""
     return State(
         event_seq=row.event_seq,
-        history=decode_history(row.history),
+        entries=orjson.loads(bytes(row.history) or b"[]"),
         seen=set(decode_ids(row.seen).tolist()),
         hidden=set(decode_ids(row.hidden).tolist()),
         rating_count=row.rating_count,
@@ -274,7 +282,7 @@ def write_states(states: Iterable[tuple[int, State]]) -> None:
     rows: list[tuple[Any, ...]] = [
         (
             state.event_seq,
-            encode_history(state.history),
+            orjson.dumps(state.entries),
             encode_ids(sorted(state.seen)),
             encode_ids(sorted(state.hidden)),
             state.rating_count,

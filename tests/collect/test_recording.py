@@ -211,7 +211,7 @@ def test_the_latest_rating_counts_even_when_it_arrives_first(catalog):
 
 
 def test_rating_low_takes_a_film_out_of_the_history_but_not_out_of_the_seen(catalog):
-    send(catalog, rate(value=5.0))
+    send(catalog, rate(value=5.0, occurred_at=NOW - timedelta(hours=1)))
     send(catalog, rate(value=1.0))
     state = state_of(catalog)
     assert decode_history(state.history) == []
