@@ -1,5 +1,6 @@
 """Register versions, decide which one is live, and undo it. One transaction per switch."""
 
+from collections.abc import Iterator
 from contextlib import nullcontext
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -122,10 +123,11 @@ def roll_back(
     """
     live = live_version(catalog)
     if to is not None:
-        if to.catalog_id != catalog.pk or to.state == State.LIVE:
+        to.refresh_from_db()
+        if to.catalog_id != catalog.pk or to.state != State.RETIRED:
             raise Refused(f"{to} is not an earlier version of {catalog}; name one that was live.")
         _require_whole(to)
-    target = to or _last_whole(catalog)
+    target = to or _last_whole(catalog, live)
     if target is None:
         raise Refused(f"{catalog} has no earlier version that can serve; train one first.")
     return _switch(target, live, _decision(target, Action.ROLL_BACK, actor, reason, {}))
@@ -217,14 +219,29 @@ def _mark_broken(version: ModelVersion, fault: str) -> None:
     ModelVersion.objects.filter(pk=version.pk).update(broken_reason=fault)
 
 
-def _last_whole(catalog: Catalog) -> ModelVersion | None:
-    """Return the version that was live last and still can serve; marks broken ones on the way."""
-    earlier = ModelVersion.objects.filter(
-        catalog=catalog, state=State.RETIRED, broken_reason="", live_since__isnull=False
-    )
-    for version in earlier.order_by("-retired_at", "-id"):
+def _last_whole(catalog: Catalog, live: ModelVersion | None) -> ModelVersion | None:
+    """Return the version before the live one that still can serve; marks broken ones on the way."""
+    for version in _line_of(catalog, live):
+        if version.broken_reason or version.state != State.RETIRED:
+            continue
         fault = fault_of(version)
         if not fault:
             return version
         _mark_broken(version, fault)
     return None
+
+
+def _line_of(catalog: Catalog, live: ModelVersion | None) -> Iterator[ModelVersion]:
+    """Walk back from promotion to promotion, so that a second rollback does not undo the first."""
+    if live is None or not live.promotions.filter(action=Action.PROMOTE).exists():
+        yield from catalog.versions.filter(state=State.RETIRED).order_by("-retired_at", "-id")
+        return
+    seen, version = {live.pk}, live
+    while (
+        decision := version.promotions.filter(action=Action.PROMOTE).order_by("-id").first()
+    ) and (before := decision.previous):
+        if before.pk in seen:
+            return
+        seen.add(before.pk)
+        yield before
+        version = before
