@@ -73,9 +73,9 @@ def test_exploring_stays_all_day_and_differs_between_people(busy: World, monkeyp
 
 def test_the_because_row_names_an_item_that_was_liked(busy: World):
     user = busy.user(0, 1, stars=5.0)
-    busy.rate(user, 12, 3.0)  # no like
-    busy.tell(user, "click", 35)  # a look is not a like
     busy.rate(user, 31, 4.0)
+    busy.rate(user, 12, 3.0)  # no like
+    busy.tell(user, "click", 25)  # a look is not a like
     row = next(r for r in services.home(busy.ask(user)).rows if r.kind == "because")
     assert row.title_reason.ref == f"item:{busy.items[31].external_id}"
     assert row.title == f"Because you rated “{busy.items[31].title}” 4 stars"

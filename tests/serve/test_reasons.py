@@ -12,6 +12,7 @@ from recommender.collect.models import Slate
 from recommender.collect.tokens import BadToken
 from recommender.errors import Missing
 from recommender.ml.features import HistoryFacts, ItemFacts, fit_spec, user_vector
+from recommender.ml.scoring import NeighborScorer
 from recommender.promote.models import ModelVersion
 from recommender.serve import blend, registry, services
 from recommender.serve.answers import Reason
@@ -67,6 +68,23 @@ def test_bias_and_contributions_sum_to_the_score(world: World, liked: tuple[int,
         assert [step.stage for step in item.explanation.path][-1] == "shown"
         assert all(step.text for step in item.explanation.path)
         assert item.explanation.path[-1].rank == item.position
+
+
+def test_what_no_single_event_explains_is_named_as_history(world: World, monkeypatch):
+    """Neighbor sums are additive, so nothing is left over; their square root is not."""
+    user, other = world.user(0, 1, 2), world.user(0, 1, 2, 3)
+
+    def left_over(who) -> float:
+        item = services.recommend(world.ask(who, limit=1, explain=True)).items[0]
+        parts = item.explanation.contributions
+        total = item.explanation.bias + sum(part.weight for part in parts)
+        assert total == pytest.approx(item.score, abs=1e-6)
+        return sum(abs(part.weight) for part in parts if part.kind == "history")
+
+    assert left_over(user) < 1e-5
+    plain = NeighborScorer._match
+    monkeypatch.setattr(NeighborScorer, "_match", lambda *args: np.sqrt(plain(*args)))
+    assert left_over(other) > 0.05
 
 
 def test_low_ratings_and_looks_are_no_likes_to_cite(world: World):

@@ -62,11 +62,22 @@ def test_a_version_marked_by_another_process_is_not_even_tried(world: World):
     assert answer.is_degraded
 
 
-def test_a_refusal_is_remembered_and_not_read_again(world: World, monkeypatch):
-    damage(world.version)
-    services.recommend(world.ask())
-    monkeypatch.setattr(registry, "load_model", lambda *a, **k: pytest.fail("read again"))
-    assert services.recommend(world.ask()).is_degraded
+def test_a_passing_failure_is_not_held_against_the_version(world: World, monkeypatch):
+    tries: list[object] = []
+
+    def fail(folder: object, **_kwargs: object) -> None:
+        tries.append(folder)
+        raise OSError("too many open files")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(registry, "load_model", fail)
+        assert services.recommend(world.ask()).is_degraded
+        assert services.recommend(world.ask()).is_degraded
+    assert len(tries) == 1  # remembered for a while, not read at every request
+    world.version.refresh_from_db()
+    assert world.version.broken_reason == ""
+    monkeypatch.setattr(registry, "RETRY_S", 0.0)
+    assert not services.recommend(world.ask()).is_degraded
 
 
 def test_three_versions_are_kept(world: World):
