@@ -23,6 +23,7 @@ from recommender.serve.texts import row_title
 RATINGS_WANTED = 3
 PER_PAGE = 24
 SIMILAR = 12
+MOST_PARTS = 8  # of a score, shown one by one; the rest stand behind a fold, with their sum
 # Rows that go on; a "because" row is as long as it is.
 ENDLESS = ("for_you", "trending", "popular", "new", "exploring")
 FROM_MODEL = ("for_you", "because", "exploring")
@@ -157,19 +158,19 @@ def why(visit: Visit, token: str) -> HttpResponse:
     found = serve.explain_token(token, visit.user)
     item_row = queries.items_by_key([found.item_id]).get(found.item_id)
     parts = [(part.text, part.weight) for part in found.explanation.contributions]
-    largest = max((abs(weight) for _text, weight in parts), default=0.0)
+    parts.sort(key=lambda part: -abs(part[1]))
+    largest = abs(parts[0][1]) if parts else 0.0
+    bars = [
+        {"text": text, "weight": weight, "share": 100 * abs(weight) / largest if largest else 0}
+        for text, weight in parts
+    ]
     context = {
         "why": found,
         "strategy": STRATEGIES.get(found.strategy, found.strategy),
         "card": card_of(visit, item_row) if item_row else None,
-        "parts": [
-            {
-                "text": text,
-                "weight": weight,
-                "share": round(100 * abs(weight) / largest, 1) if largest else 0,
-            }
-            for text, weight in parts
-        ],
+        "parts": bars[:MOST_PARTS],
+        "small_parts": bars[MOST_PARTS:],
+        "small_total": math.fsum(weight for _text, weight in parts[MOST_PARTS:]),
         "total": found.explanation.bias + math.fsum(weight for _text, weight in parts),
     }
     return visit.render("pages/why.html", context)

@@ -260,7 +260,8 @@ function addArrows(root) {
     for (const [sign, way, word] of [["‹", -1, document.body.dataset.back], ["›", 1, document.body.dataset.on]]) {
       const button = document.createElement("button");
       button.type = "button";
-      button.innerHTML = `<span aria-hidden="true">${sign}</span>`;
+      button.tabIndex = -1; // the keyboard scrolls the row itself
+      button.textContent = sign;
       button.setAttribute("aria-label", `${word}: ${row.querySelector("h2").textContent.trim()}`);
       button.addEventListener("click", () => {
         const calm = matchMedia("(prefers-reduced-motion: reduce)").matches;

@@ -10,8 +10,18 @@ from django.test import Client
 from django.test.utils import CaptureQueriesContext
 
 from recommender.collect.models import Event, User
+from recommender.pages import views
+from recommender.serve.answers import (
+    Contribution,
+    Explanation,
+    HomePage,
+    HomeRow,
+    ItemWhy,
+    Reason,
+    ShownItem,
+)
 from tests.factories import make_catalog, make_item, make_slate, make_version
-from tests.pages.conftest import World
+from tests.pages.conftest import NOW, World
 
 PAGES = (
     "/",
@@ -148,6 +158,22 @@ def test_why_refuses_forged_and_foreign_tokens(world: World, client: Client):
         assert client.get(f"/why/{token}/").status_code == 404, token
 
 
+def test_why_folds_the_small_parts_and_still_adds_up(world: World, client: Client, monkeypatch):
+    parts = tuple(Contribution("rest", {}, None, weight / 10) for weight in range(1, 13))
+    found = ItemWhy(
+        *(world.items[0].pk, world.items[0].external_id, "Toy Story", 3, NOW, "v2", "v1", "neural"),
+        is_replayed=False,
+        score=8.0,
+        reasons=(),
+        explanation=Explanation(0.2, parts, ()),
+    )
+    monkeypatch.setattr(views.serve, "explain_token", lambda token, user: found)
+    page = client.get("/why/token/").content.decode()
+    assert "4 smaller parts" in page
+    assert "<b>8.000</b>" in page  # .1 + … + 1.2 = 7.8, and .2
+    assert "the present model explains it" in page
+
+
 def test_the_next_page_goes_on_where_the_first_ended(world: World, client: Client):
     first = client.get("/browse/Drama/").content.decode()
     for _ in range(6):
@@ -215,9 +241,6 @@ def test_the_number_of_queries_does_not_grow_with_the_list(world: World, client:
 
 
 def test_the_rows_say_which_model_made_them(world: World, client: Client, monkeypatch):
-    from recommender.pages import views
-    from recommender.serve.answers import HomePage, HomeRow, Reason, ShownItem
-
     item = world.items[0]
     version = make_version(world.catalog, number=12)
     slate = make_slate(world.catalog, [item], model_version=version)
