@@ -5,7 +5,8 @@ import json
 
 import pytest
 
-from tests.api.conftest import Api, assert_conforms, key_for
+from recsite import settings as project
+from tests.api.conftest import MIDDLEWARE, Api, assert_conforms, key_for
 
 EVENTS = b'{"events": []}'
 BAD_REQUESTS = {
@@ -145,3 +146,9 @@ def test_long_answers_are_packed_for_those_who_ask(api, items):
     assert len(json.loads(gzip.decompress(packed.content))["items"]) == 6
     short = api.get("health/live", **{"Accept-Encoding": "gzip"})
     assert "Content-Encoding" not in short.headers
+
+
+def test_the_site_is_started_with_the_middleware_that_words_failures():
+    names = project.MIDDLEWARE
+    after = names.index("django.middleware.locale.LocaleMiddleware")
+    assert names[after + 1] == MIDDLEWARE, "add it right after LocaleMiddleware"
