@@ -81,7 +81,7 @@ def scope(request: HttpRequest) -> Catalog | None:
     """
     found = catalogs()
     request.ops_catalogs = found  # type: ignore[attr-defined]
-    slug = request.GET.get("catalog") or request.POST.get("catalog")
+    slug = request.GET.get("catalog")
     if not slug:
         return found[0] if found else None
     for catalog in found:
@@ -127,11 +127,10 @@ def _scope_query(catalog: Catalog | None, found: list[Catalog]) -> dict[str, str
     return {} if is_default or catalog is None else {"catalog": catalog.slug}
 
 
-def back_to(request: HttpRequest, address: str, catalog: Catalog | None = None) -> HttpResponse:
-    """Redirect inside the panel, keeping the catalog that the form came from."""
-    slug = request.POST.get("catalog", "")
-    keep = f"?{urlencode({'catalog': slug})}" if slug and (not catalog or slug) else ""
-    return redirect(address + keep)
+def back_to(request: HttpRequest, address: str) -> HttpResponse:
+    """Redirect inside the panel, keeping the catalog that the form's address named."""
+    slug = request.GET.get("catalog", "")
+    return redirect(f"{address}?{urlencode({'catalog': slug})}" if slug else address)
 
 
 def attempt(request: HttpRequest, act: Callable[[], str]) -> bool:

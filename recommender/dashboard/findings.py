@@ -102,7 +102,7 @@ def _joins(facts: DataFacts) -> Iterator[Finding]:
         yield Finding(
             "bad" if share < 0.95 else "warn",
             _("%(share)s of events name an item of the catalog; the others were refused.")
-            % {"share": words.percent(share)},
+            % {"share": words.percent(min(share, 0.999))},
             _("Send the missing items first, or correct their ids."),
             tail,
             _("Refused events"),

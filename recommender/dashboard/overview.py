@@ -3,17 +3,16 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
-from math import isfinite, sqrt
+from math import sqrt
 
 from django.utils.safestring import SafeString
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
-from recommender.dashboard import queries_models as models
 from recommender.dashboard import queries_traffic as traffic
 from recommender.dashboard import words
 from recommender.dashboard.findings import Finding
-from recommender.dashboard.queries_models import Figure, Switch, VersionRow
+from recommender.dashboard.queries_models import Switch, VersionRow
 from recommender.dashboard.queries_traffic import DayCount, Rate, Window
 from recommender.dashboard.sparkline import sparkline
 
@@ -283,16 +282,3 @@ def _effect(live: VersionRow | None, switches: Sequence[Switch], rates: Sequence
         "low": words.signed(100 * gap.low, 1),
         "high": words.signed(100 * gap.high, 1),
     }
-
-
-def figure_text(figure: Figure | None, digits: int = 3) -> str:
-    """Write a metric for a table cell; – when it was not measured."""
-    if figure is None or not isfinite(figure.value):
-        return "–"
-    return words.number(figure.value, digits)
-
-
-def version_series(rows: Sequence[VersionRow]) -> list[str]:
-    """List the metrics that any version was measured by, the shown ones first."""
-    known = {name for row in rows if row.measured for name in row.measured.metrics}
-    return [name for name in models.SHOWN_METRICS if name in known]

@@ -1,11 +1,12 @@
 """Read versions, what was measured of them, and every switch between them."""
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 
 from recommender.catalog.models import Catalog
+from recommender.dashboard.queries_traffic import Rate
 from recommender.errors import Missing
 from recommender.evaluate.models import Evaluation
 from recommender.promote.models import ModelVersion, Promotion
@@ -56,6 +57,7 @@ class VersionRow:
     version: ModelVersion
     measured: Measured | None
     run: TrainingRun | None
+    clicks: Rate | None = None  # in the page's range; None when the page does not ask
 
     @property
     def label(self) -> str:
@@ -138,6 +140,12 @@ def version_row(catalog: Catalog, number: int) -> VersionRow:
         raise Missing(f"{catalog.slug} has no version v{number}; see the list of models.")
     run = TrainingRun.objects.filter(model_version=version).first()
     return VersionRow(version, _newest_evaluations([version.pk]).get(version.pk), run)
+
+
+def with_clicks(rows: Sequence[VersionRow], rates: Sequence[Rate]) -> list[VersionRow]:
+    """Put each version's click rate beside it."""
+    by_version = {rate.version_id: rate for rate in rates}
+    return [replace(row, clicks=by_version.get(row.version.pk)) for row in rows]
 
 
 def live_version(catalog: Catalog) -> ModelVersion | None:

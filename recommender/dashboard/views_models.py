@@ -9,10 +9,11 @@ from django.http import HttpRequest, HttpResponse
 from django.urls import reverse
 from django.utils.translation import gettext as _
 
-from recommender.dashboard import charts_models, queries_models, words
+from recommender.dashboard import charts_models, queries_models, queries_traffic, words
 from recommender.dashboard.access import attempt, back_to, operator, page, reader, required_scope
 from recommender.dashboard.queries_models import Figure, VersionRow, read_figure
 from recommender.dashboard.verdicts import verdict_lines
+from recommender.dashboard.views_overview import read_window
 from recommender.errors import Refused
 from recommender.promote import services as promote_services
 
@@ -76,7 +77,9 @@ class SegmentLine:
 def index(request: HttpRequest) -> HttpResponse:
     """List the versions."""
     catalog = required_scope(request)
-    rows = queries_models.versions(catalog)
+    window = read_window(request, catalog)
+    rates = queries_traffic.click_rates(window, "version")
+    rows = queries_models.with_clicks(queries_models.versions(catalog), rates)
     live = next((row for row in rows if row.is_live), None)
     other = next((row for row in rows if row is not live and row.measured), None)
     context = {

@@ -73,12 +73,11 @@ def _figures(window: Window) -> dict[str, object]:
             for metric in ("precision@10", "ndcg@10")
             if (drawn := charts_models.metric_by_version(rows, metric))
         ],
-        "rows": rows[:FIRST_ROWS],
+        "rows": queries_models.with_clicks(rows[:FIRST_ROWS], seen.by_version),
         "metrics": queries_models.SHOWN_METRICS,
         "alerts": [found for found in alerts if found.severity != "info"],
         "cards": cards,
         "imports": queries_runs.running_imports(catalog),
-        "by_version": {rate.version_id: rate for rate in seen.by_version},
     }
 
 

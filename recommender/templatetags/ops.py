@@ -103,6 +103,12 @@ def number(value: float | None, digits: int = 0) -> str:
 
 
 @register.filter
+def percent(value: float | None, digits: int = 1) -> str:
+    """Write a share as a percentage."""
+    return words.percent(value, digits)
+
+
+@register.filter
 def size(n_bytes: int) -> str:
     """Write a size in kB, MB or GB."""
     return words.size(n_bytes)

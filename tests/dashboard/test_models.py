@@ -42,6 +42,12 @@ def test_the_table_shows_state_and_figures(world: World, ops: Client):
     assert 'class="is-live"' in page
 
 
+def test_clicks_appear_under_the_version_that_showed_them(world: World, ops: Client):
+    rows = ops.get("/ops/models/").context["rows"]
+    shown = {row.label: (row.clicks.viewed, row.clicks.clicked) for row in rows}
+    assert shown == {"v1": (36, 3), "v2": (36, 12)}
+
+
 def test_the_table_costs_three_queries_for_any_number_of_versions(
     world: World, django_assert_num_queries
 ):
@@ -123,7 +129,7 @@ def test_a_candidate_can_be_set_aside(world: World, ops: Client, calls):
 def test_acts_on_another_catalog_use_its_own_version(world: World, ops: Client, calls):
     shop = make_catalog(slug="shop")
     other = make_version(shop, number=1)
-    answer = ops.post("/ops/models/1/promote/?catalog=shop", {"catalog": "shop"})
+    answer = ops.post("/ops/models/1/promote/?catalog=shop")
     assert calls[0][1]["version"] == other
     assert answer["Location"].endswith("/ops/models/1/?catalog=shop")
 
