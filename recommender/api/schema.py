@@ -101,7 +101,7 @@ class OperationSchema(AutoSchema):
         name: str = type(serializer).__qualname__
         return name.replace(".", "")
 
-    def get_description(self) -> str:
+    def get_description(self) -> str:  # type: ignore[override]
         """Say nothing beyond the summary, unless the view does: docstrings speak to maintainers."""
         return ""
 
