@@ -1,7 +1,7 @@
 """Turn events into what models learn from: chunks of a sequence, co-occurrence vectors."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from scipy import sparse
@@ -69,11 +69,18 @@ def cut_chunks(sequences: Sequences, length: int, rng: np.random.Generator) -> I
     return np.array([users, starts, ends], np.int64).reshape(3, -1).T
 
 
-def batches(
-    sequences: Sequences, length: int, batch_size: int, rng: np.random.Generator
-) -> Iterator[Batch]:
-    """Yield one epoch: chunks of like length together, about `batch_size` positions a batch."""
-    chunks = cut_chunks(sequences, length, rng)
+@dataclass(frozen=True)
+class Cutting:
+    """Set how an epoch's batches are cut."""
+
+    length: int  # most events in a chunk
+    batch_size: int  # positions in a batch, padding counted
+    horizon: int = 1  # a target is drawn from this many next events; 1 = always the next
+
+
+def batches(sequences: Sequences, cutting: Cutting, rng: np.random.Generator) -> Iterator[Batch]:
+    """Yield one epoch: chunks of like length together, targets up to `horizon` events ahead."""
+    chunks = cut_chunks(sequences, cutting.length, rng)
     sizes = chunks[:, 2] - chunks[:, 1]
     order = np.lexsort((rng.random(len(chunks)), sizes))  # like length, chance inside
     groups: list[list[int]] = []
@@ -81,13 +88,30 @@ def batches(
     widest = 0
     for place in order:
         widest = max(widest, int(sizes[place]))
-        if group and widest * (len(group) + 1) > batch_size:
+        if group and widest * (len(group) + 1) > cutting.batch_size:
             groups.append(group)
             group, widest = [], int(sizes[place])
         group.append(int(place))
     groups += [group] if group else []
     for chosen in rng.permutation(len(groups)):
-        yield _padded(sequences, chunks[groups[chosen]])
+        yield _ahead(_padded(sequences, chunks[groups[chosen]]), cutting.horizon, rng)
+
+
+def _ahead(batch: Batch, horizon: int, rng: np.random.Generator) -> Batch:
+    """Let each position aim at one of its next `horizon` events (Pancha et al. 2022, dense loss).
+
+    What a person takes within a visit is wanted, in whatever order it comes.
+    """
+    if horizon <= 1:
+        return batch
+    left = (batch.targets > 0).sum(axis=1, keepdims=True) - np.arange(batch.targets.shape[1])
+    steps = np.floor(rng.random(batch.targets.shape) * np.clip(left, 1, horizon)).astype(np.int64)
+    aims = np.arange(batch.targets.shape[1]) + steps
+    return replace(
+        batch,
+        targets=np.take_along_axis(batch.targets, aims, axis=1),
+        weights=np.take_along_axis(batch.weights, aims, axis=1),
+    )
 
 
 def _padded(sequences: Sequences, chunks: IntArray) -> Batch:

@@ -43,9 +43,10 @@ def run_epochs(
 ) -> Iterator[EpochRecord]:
     """Train `module` in place and yield after each epoch; at the end it holds the best epoch.
 
-    The best epoch is the one of highest validation NDCG; without validation, the last. A stop
-    request is seen before the next batch; the unfinished epoch is then dropped if a better one
-    is known.
+    The best epoch is the one of lowest validation loss; without validation, the last. The loss,
+    not NDCG: over a hundred users NDCG@10 is ±.03 of noise, and by it MovieLens-100K's third
+    epoch of fifteen looked best (NDCG of the test .215, of the last .250). A stop request is seen
+    before the next batch; the unfinished epoch is then dropped if a better one is known.
     """
     optimizer = _optimizer(module, schedule)
     best: tuple[float, dict[str, Tensor]] | None = None
@@ -60,8 +61,8 @@ def run_epochs(
             spent = time.perf_counter() - began
             module.eval()
             validation_loss, ndcg = lesson.judge()
-            if ndcg is not None and (best is None or ndcg > best[0]):
-                best, best_epoch = (ndcg, _copy(module)), epoch
+            if validation_loss is not None and (best is None or validation_loss < best[0]):
+                best, best_epoch = (validation_loss, _copy(module)), epoch
             yield EpochRecord(
                 epoch, schedule.epochs, loss, validation_loss, ndcg, n_targets / max(spent, 1e-9)
             )

@@ -209,6 +209,7 @@ CHANGES = {
     "batch_size": 40,
     "n_negatives": 5,
     "ppmi_window": 0,
+    "horizon": 4,
     "patience": 1,
     "warm_epochs": 1,
 }

@@ -4,6 +4,7 @@ from hypothesis import strategies as st
 from scipy import sparse
 
 from recommender.ml.sequences import (
+    Cutting,
     Sequences,
     batches,
     cooccurrence,
@@ -52,7 +53,7 @@ def test_cuts_move_from_epoch_to_epoch():
 @given(st.lists(st.integers(0, 30), max_size=8), st.integers(1, 60), st.integers(0, 99))
 def test_an_epoch_has_every_event_as_target_once(lengths, batch_size, seed):
     sequences = sequences_of(*lengths)
-    epoch = list(batches(sequences, 7, batch_size, np.random.default_rng(seed)))
+    epoch = list(batches(sequences, Cutting(7, batch_size), np.random.default_rng(seed)))
     targets = np.concatenate([[], *(batch.targets[batch.targets > 0] for batch in epoch)])
     assert sorted(targets) == sequences.items.tolist()
     assert sum(batch.n_targets for batch in epoch) == sum(lengths)
@@ -60,13 +61,34 @@ def test_an_epoch_has_every_event_as_target_once(lengths, batch_size, seed):
 
 
 def test_inputs_are_the_targets_shifted_behind_the_start():
-    (batch,) = batches(sequences_of(3, 1), 5, 100, np.random.default_rng(1))
+    (batch,) = batches(sequences_of(3, 1), Cutting(5, 100), np.random.default_rng(1))
     row = batch.users.tolist().index(1)
     assert batch.targets[row].tolist() == [1, 2, 3]
     assert batch.inputs[row].tolist() == [0, 1, 2]
     assert batch.input_weights[row].tolist() == [0, 1, 2]
     assert batch.weights[row].tolist() == [1, 2, 3]
     assert batch.targets[1 - row].tolist() == [4, 0, 0]
+
+
+def test_a_horizon_draws_targets_from_the_next_events_only():
+    seen = {place: set() for place in range(4)}
+    for seed in range(60):
+        (batch,) = batches(sequences_of(4), Cutting(5, 100, horizon=2), np.random.default_rng(seed))
+        assert batch.inputs[0].tolist() == [0, 1, 2, 3]
+        assert batch.weights[0].tolist() == batch.targets[0].tolist()  # the target's own weight
+        for place, target in enumerate(batch.targets[0].tolist()):
+            seen[place].add(target)
+    assert seen == {0: {1, 2}, 1: {2, 3}, 2: {3, 4}, 3: {4}}
+
+
+@given(st.lists(st.integers(1, 20), min_size=1, max_size=6), st.integers(2, 9), st.integers(0, 99))
+def test_a_horizon_never_leaves_the_users_own_events(lengths, horizon, seed):
+    cutting = Cutting(6, 30, horizon)
+    for batch in batches(sequences_of(*lengths), cutting, np.random.default_rng(seed)):
+        edges = np.cumsum([0, 0, *lengths])
+        for row, user in enumerate(batch.users.tolist()):
+            real = batch.targets[row][batch.targets[row] > 0]
+            assert ((real > edges[user]) & (real <= edges[user + 1])).all()
 
 
 def test_cooccurrence_counts_both_ways_inside_the_window_and_the_user():

@@ -28,13 +28,13 @@ class Point(nn.Module):
         self.place = nn.Parameter(torch.tensor([0.0]))
 
 
-def lesson(point, *, ndcgs=None, n_batches=5, loss=None):
+def lesson(point, *, losses=None, n_batches=5, loss=None):
     """Build a lesson whose validation follows a script."""
-    script = iter(ndcgs or [])
+    script = iter(losses or [])
     return Lesson(
         batches=lambda: [batch()] * n_batches,
         loss=loss or (lambda _: ((point.place - 1) ** 2).sum()),
-        judge=lambda: (0.5, next(script)) if ndcgs else (None, None),
+        judge=lambda: (next(script), 0.5) if losses else (None, None),
     )
 
 
@@ -57,7 +57,7 @@ def test_each_epoch_is_reported_and_the_loss_falls():
 
 def test_the_best_epoch_is_kept():
     point, places = Point(), []
-    for _ in run_epochs(point, lesson(point, ndcgs=[0.1, 0.3, 0.2, 0.2]), schedule(), never):
+    for _ in run_epochs(point, lesson(point, losses=[3.0, 1.0, 2.0, 2.0]), schedule(), never):
         places.append(point.place.item())
     assert point.place.item() == places[1]
     assert places[1] != places[3]
@@ -65,9 +65,9 @@ def test_the_best_epoch_is_kept():
 
 def test_patience_ends_a_run_that_no_longer_improves():
     point = Point()
-    ndcgs = [0.3, 0.2, 0.1, 0.1, 0.1]
+    losses = [1.0, 2.0, 3.0, 3.0, 3.0]
     records = list(
-        run_epochs(point, lesson(point, ndcgs=ndcgs), schedule(epochs=5, patience=2), never)
+        run_epochs(point, lesson(point, losses=losses), schedule(epochs=5, patience=2), never)
     )
     assert len(records) == 3
 
@@ -87,7 +87,7 @@ def test_a_stop_is_seen_before_the_next_batch():
 def test_a_stop_returns_to_the_best_epoch_so_far():
     point, stop = Point(), []
     places = []
-    run = run_epochs(point, lesson(point, ndcgs=[0.1] * 4), schedule(), lambda: bool(stop))
+    run = run_epochs(point, lesson(point, losses=[1.0] * 4), schedule(), lambda: bool(stop))
     for _ in run:
         places.append(point.place.item())
         stop.append(1)
@@ -96,7 +96,7 @@ def test_a_stop_returns_to_the_best_epoch_so_far():
 
 def test_leaving_early_also_returns_to_the_best_epoch():
     point = Point()
-    run = run_epochs(point, lesson(point, ndcgs=[0.9, 0.1]), schedule(epochs=2), never)
+    run = run_epochs(point, lesson(point, losses=[1.0, 9.0]), schedule(epochs=2), never)
     next(run)
     best = point.place.item()
     next(run)

@@ -24,7 +24,14 @@ from recommender.ml.models.base import (
 from recommender.ml.models.item_table import ItemTable
 from recommender.ml.sampling import NegativeSampler
 from recommender.ml.scoring import History, pack
-from recommender.ml.sequences import Batch, Sequences, batches, cooccurrence, ppmi_vectors
+from recommender.ml.sequences import (
+    Batch,
+    Cutting,
+    Sequences,
+    batches,
+    cooccurrence,
+    ppmi_vectors,
+)
 from recommender.ml.trainer import Lesson, Schedule, limited_threads, run_epochs
 from recommender.ml.validation import judge, watch
 
@@ -98,10 +105,9 @@ class TowerRecommender(Recommender):
                 self.module.table.start_from(ppmi_vectors(counts, config.embedding_size, rng))
             watched = watch(data, options.validation, options.seed)
             objective = _Objective(self.module, data, sequences, config.n_negatives, rng)
+            cutting = Cutting(config.history_length + 1, config.batch_size, config.horizon)
             lesson = Lesson(
-                batches=lambda: list(
-                    batches(sequences, config.history_length + 1, config.batch_size, rng)
-                ),
+                batches=lambda: list(batches(sequences, cutting, rng)),
                 loss=objective,
                 judge=lambda: judge(self._score, watched),
             )

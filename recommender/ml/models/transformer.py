@@ -8,6 +8,7 @@ from torch.nn import functional
 
 from recommender.ml.interactions import Interactions
 from recommender.ml.models.item_table import Dropout, ItemTable, ItemTableConfig
+from recommender.ml.models.pooling import Pooling
 from recommender.ml.models.tower import TowerModule, TowerRecommender
 
 START_SCALE = 0.08  # deviation of the co-occurrence start vectors
@@ -32,6 +33,7 @@ class TransformerConfig:
     reg: float = 1e-4  # AdamW's weight decay
     batch_size: int = 3_000  # positions
     n_negatives: int = 256
+    horizon: int = 1  # a target is drawn from this many next events
     ppmi_window: int = 8  # events apart that count as together, for the start; 0 = random start
 
 
@@ -69,7 +71,7 @@ class Block(nn.Module):
 class TransformerModule(TowerModule):
     """Encode a history of item vectors; position 0 stands for the user before any event."""
 
-    inputs = ("vectors", "lengths", "features")
+    inputs = ("vectors", "weights", "lengths", "features")
 
     def __init__(
         self, table: ItemTable, config: TransformerConfig, n_features: int, g: torch.Generator
@@ -84,18 +86,22 @@ class TransformerModule(TowerModule):
         self.dropout = Dropout(config.dropout, g)
         self.blocks = nn.ModuleList(Block(config, g) for _ in range(config.n_blocks))
         self.norm = nn.LayerNorm(size)
+        self.pooling = Pooling()
+        self.pooled = nn.Parameter(torch.ones(size))
 
     def encode(
         self, vectors: Tensor, weights: Tensor, features: Tensor, own: Tensor | None
     ) -> Tensor:
         """Read left to right; padding lies to the right, where causal attention never looks."""
-        del weights, own
-        first = (self.start + features @ self.feature_map).unsqueeze(1)
+        del own
+        person = (features @ self.feature_map).unsqueeze(1)
+        first = self.start + person
         states = torch.cat([first, vectors], dim=1)  # (B, L+1, D)
         states = self.dropout(states + self.positions[: states.shape[1]])
         for block in self.blocks:
             states = block(states)
-        encoded: Tensor = self.norm(states)
+        even, recent = self.pooling(vectors, weights)
+        encoded: Tensor = self.norm(states) + (even + recent) * self.pooled + person
         return encoded
 
 

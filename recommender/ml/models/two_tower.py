@@ -8,6 +8,7 @@ from torch.nn import functional
 
 from recommender.ml.interactions import Interactions
 from recommender.ml.models.item_table import Dropout, ItemTable, ItemTableConfig
+from recommender.ml.models.pooling import Pooling
 from recommender.ml.models.tower import TowerModule, TowerRecommender
 
 START_SCALE = 0.08
@@ -31,6 +32,7 @@ class TwoTowerConfig:
     reg: float = 1e-3  # AdamW's weight decay
     batch_size: int = 3_000  # positions
     n_negatives: int = 256
+    horizon: int = 1  # a target is drawn from this many next events
     ppmi_window: int = 8  # events apart that count as together, for the start; 0 = random start
 
 
@@ -78,7 +80,7 @@ class TwoTowerModule(TowerModule):
         )
         self.item_layers = Layers(size, config, generator)
         self.user_layers = Layers(4 * size, config, generator)
-        self.fading = nn.Parameter(torch.tensor(-1.0))  # softplus: decay per event, ~0.3
+        self.pooling = Pooling()
         self.scale = nn.Parameter(torch.ones(size))
 
     def items(self, numbers: Tensor) -> Tensor:
@@ -98,15 +100,9 @@ class TwoTowerModule(TowerModule):
         self, vectors: Tensor, weights: Tensor, features: Tensor, own: Tensor | None
     ) -> Tensor:
         """Average the events before each position, once evenly and once fading, then the MLP."""
-        length = vectors.shape[1] + 1
-        place = torch.arange(length)
-        age = (place.unsqueeze(1) - 1 - place[:-1].unsqueeze(0)).float()  # (L+1, L), ≥ 0 = before
-        is_before = (age >= 0).float()
-        fading = torch.exp(-functional.softplus(self.fading) * age.clamp_min(0)) * is_before
-        even = _means(is_before, weights, vectors)  # (B, L+1, D)
-        recent = _means(fading, weights, vectors)
+        even, recent = self.pooling(vectors, weights)  # (B, L+1, D)
         still = torch.cat([features @ self.feature_map, self.users[:1] if own is None else own], -1)
-        still = still.unsqueeze(1).expand(-1, length, -1)
+        still = still.unsqueeze(1).expand(-1, even.shape[1], -1)
         thought = self.user_layers(torch.cat([even, recent, still], -1))
         users: Tensor = (even + recent) * self.scale + still[..., -even.shape[-1] :] + thought
         return users
@@ -130,9 +126,3 @@ class TwoTower(TowerRecommender):
         table = ItemTable(data, table_config, generator)
         shape = (data.n_users, data.user_features.shape[1])
         return TwoTowerModule(table, config, shape, generator)
-
-
-def _means(shares: Tensor, weights: Tensor, vectors: Tensor) -> Tensor:
-    """Return (B, L+1, D) weighted means; zero before the first event."""
-    strengths = shares.unsqueeze(0) * weights.unsqueeze(1)  # (B, L+1, L)
-    return (strengths @ vectors) / strengths.sum(-1, keepdim=True).clamp_min(1e-6)
