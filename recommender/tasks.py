@@ -23,6 +23,7 @@ from recommender.jobs.task import JobTask, current_job
 from recommender.promote import shelf
 from recommender.train import lease as leases
 from recommender.train import trigger
+from recommender.train.failpoints import hit
 from recommender.train.models import TrainingRun
 
 log = structlog.get_logger(__name__)
@@ -127,6 +128,7 @@ def work(lease: leases.Lease) -> TrainingRun:
     """Close the loop under a lease, and write why if it cannot be closed."""
     from recommender.loop import close_loop  # brings torch
 
+    hit("claim.done")
     run = TrainingRun.objects.select_related("catalog", "snapshot", "base_version").get(
         pk=lease.run_id
     )

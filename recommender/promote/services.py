@@ -211,7 +211,6 @@ def _require_whole(version: ModelVersion) -> None:
     if fault:
         _mark_broken(version, fault)
         raise Refused(f"The artifact of {version} is broken: {fault}. The live version stays.")
-    hit("promote.verified")
 
 
 def _mark_broken(version: ModelVersion, fault: str) -> None:

@@ -38,7 +38,6 @@ NAMES = (
     "gate.evidence",
     "gate.decided",
     "promote.before",
-    "promote.verified",
     "promote.retired",
     "promote.switched",
     "promote.logged",
