@@ -9,6 +9,8 @@ DATA_DIR = Path(tempfile.mkdtemp(prefix="recloop-test-"))
 ARTIFACTS_DIR = DATA_DIR / "artifacts"
 SNAPSHOTS_DIR = DATA_DIR / "snapshots"
 IMPORTS_DIR = DATA_DIR / "imports"
+STATIC_ROOT = DATA_DIR / "static"
+STATIC_ROOT.mkdir()
 PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
 LOGGING = {"level": "ERROR", "as_json": False}
 ENCODER_TEXT = "hashing"

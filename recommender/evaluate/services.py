@@ -21,6 +21,7 @@ from recommender.ml.evaluation import Outcome
 from recommender.ml.features import FeatureSpec, as_of_now, translate_users
 from recommender.ml.interactions import FloatArray
 from recommender.ml.stats import Interval
+from recommender.ml.visits import histories_at
 from recommender.prepare.models import Snapshot
 from recommender.prepare.services import OpenSnapshot, open_snapshot
 
@@ -65,7 +66,7 @@ class Outcomes:
 def measure(*, version: Version, champion: Version | None, snapshot: Snapshot) -> Evaluation:
     """Score challenger, champion, random and popularity on the same users and write one row.
 
-    Both artifacts are loaded and checked, and read the users' histories up to the split only.
+    Both artifacts are loaded and checked, and read at each visit what the user did before it.
     Costs one scoring of every judged user per model, seconds for a thousand users.
 
     Raises: NotReady when nobody took anything new after the split; ArtifactError for a broken
@@ -93,9 +94,9 @@ def _judge(version: Version, opened: OpenSnapshot, window: Window) -> Outcome:
     model = load_model(Path(version.path), manifest_sha256=version.manifest_sha256)
     numbers = np.asarray(model.item_numbers(opened.item_ids)).copy()
     numbers[0] = 0
-    histories = ml.histories_of(
-        window.train,
-        window.cases.users,
+    histories = histories_at(
+        window.data,
+        window.cases,
         numbers,
         features=features_for(model, opened),
         length=HISTORY_LENGTH,
@@ -140,7 +141,7 @@ def _record(
         model_version_id=version.pk,
         window_from=snapshot.split_at,
         window_to=datetime.fromtimestamp(int(window.last), UTC),
-        n_users=len(window.cases),
+        n_users=window.cases.n_users,
         n_events=sum(len(items) for items in window.cases.relevant),
         metrics=metrics,
         baselines=baselines,

@@ -12,6 +12,7 @@ from recommender.ml import evaluation as ml
 from recommender.ml.evaluation import Cases, Setting
 from recommender.ml.interactions import BoolArray, FloatArray, Interactions
 from recommender.ml.metrics import popularity_share
+from recommender.ml.visits import make_visits, sample
 from recommender.prepare.services import OpenSnapshot
 
 MOST_USERS = 10_000  # beyond, a seeded sample: the intervals are narrow enough by then
@@ -20,8 +21,9 @@ SEED = 1
 
 @dataclass(frozen=True)
 class Window:
-    """The two sides of the split, and who is judged on the later one."""
+    """All events, those before the split, and the visits after it that are judged."""
 
+    data: Interactions
     train: Interactions
     cases: Cases
     setting: Setting
@@ -29,7 +31,7 @@ class Window:
 
 
 def open_window(opened: OpenSnapshot, catalog: Catalog) -> Window:
-    """Split a snapshot in time and collect the cases.
+    """Split a snapshot in time and collect the visits of the later side.
 
     Relevant is what a user took later with an event of full weight (a rating from `liked_from`, a
     purchase, a like, a click where the catalog's rules count it), unless a later event of the
@@ -37,17 +39,19 @@ def open_window(opened: OpenSnapshot, catalog: Catalog) -> Window:
     """
     data = opened.interactions
     rules = rules_of(catalog)
-    train, test = data.before(opened.split_at), data.since(opened.split_at)
-    taken = test.take(is_taken(test, catalog, rules))
-    seen = train.take(_hides(train, rules))
-    cases = _sample(ml.make_cases(train, taken, seen))
+    train = data.before(opened.split_at)
+    in_window = data.time >= opened.split_at
+    taken = np.zeros(len(data), dtype=np.bool_)
+    taken[in_window] = is_taken(data.take(in_window), catalog, rules)
+    visits = make_visits(data, opened.split_at, taken, _hides(data, rules))
+    cases = sample(visits, MOST_USERS, SEED)
     setting = Setting(
         n_items=data.n_items,
         share=popularity_share(ml.distinct_users(train).astype(np.float64), data.n_users),
         vectors=common_space(data),
         seed=SEED,
     )
-    return Window(train, cases, setting, int(data.time[-1]))
+    return Window(data, train, cases, setting, int(data.time[-1]))
 
 
 def is_taken(data: Interactions, catalog: Catalog, rules: dict[str, EventRule]) -> BoolArray:
@@ -94,16 +98,3 @@ def _hides(data: Interactions, rules: dict[str, EventRule]) -> BoolArray:
         for name in data.kinds
     ]
     return np.asarray(np.array(hiding, dtype=np.bool_)[data.kind], dtype=np.bool_)
-
-
-def _sample(cases: Cases) -> Cases:
-    if len(cases) <= MOST_USERS:
-        return cases
-    chosen = np.random.default_rng(SEED).choice(len(cases), MOST_USERS, replace=False)
-    chosen.sort()
-    return Cases(
-        users=cases.users[chosen],
-        relevant=tuple(cases.relevant[c] for c in chosen),
-        seen=tuple(cases.seen[c] for c in chosen),
-        history_length=cases.history_length[chosen],
-    )

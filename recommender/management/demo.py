@@ -8,7 +8,7 @@ import json
 import os
 import secrets
 from dataclasses import asdict, dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 from pathlib import Path
 
 from django.conf import settings
@@ -28,7 +28,6 @@ from recommender.errors import NotReady
 from recommender.jobs.services import enqueue
 from recommender.management.progress import step
 from recommender.ml.encoders import load_encoder
-from recommender.promote.models import ModelVersion
 from recommender.simulate import generated
 from recommender.simulate.services import Stretch, simulate
 from recommender.tasks import run_now
@@ -66,14 +65,15 @@ def prepare(data: str) -> Credentials:
         data: "films" for MovieLens-100K with CC0 film facts, "generated" for made-up films.
     """
     catalog = ensure_catalog(data)
-    load_items_and_ratings(catalog, data)
-    embed(catalog)
     started = catalog.created_at
     first = started - timedelta(days=STRETCH_DAYS)
     second = started - timedelta(days=STRETCH_DAYS * 3 // 7)
-    train_fast(catalog, "popularity", first.timestamp())
+    with clock.at(first - timedelta(hours=1)):  # the made-up week begins with the data in place
+        load_items_and_ratings(catalog, data)
+        embed(catalog)
+    train_fast(catalog, "popularity", first)
     play(catalog, Stretch(first, second, VISITS_FIRST))
-    train_fast(catalog, "item_knn", second.timestamp())
+    train_fast(catalog, "item_knn", second)
     end = started - timedelta(minutes=5)
     play(catalog, Stretch(second, end, VISITS_SECOND, first_visit=VISITS_FIRST))
     credentials = ensure_accounts(catalog)
@@ -122,17 +122,18 @@ def embed(catalog: Catalog) -> None:
             embed_items(catalog=catalog, encoder=encoder, progress=bar)
 
 
-def train_fast(catalog: Catalog, model: str, at_s: float) -> None:
+def train_fast(catalog: Catalog, model: str, moment: datetime) -> None:
     """Train one fast model here, as of the given time, through the same loop as the worker's."""
-    if ModelVersion.objects.filter(catalog=catalog, model=model).exists():
+    runs = TrainingRun.objects.filter(catalog=catalog, model=model)
+    if runs.filter(state__in=["ready", "rejected"]).exists():
         return
-    from datetime import UTC, datetime
-
-    with clock.at(datetime.fromtimestamp(at_s, UTC)), step(f"Training {model}"):
-        run = TrainingRun.objects.active().filter(catalog=catalog, model=model).first()
+    with clock.at(moment), step(f"Training {model}"):
+        run = runs.active().first()
         if run is None:
             run = train.request_run(catalog=catalog, model=model, trigger="demo")
-        run_now(run.id)
+        run = run_now(run.id)
+    if run.state not in {"ready", "rejected"}:
+        raise NotReady(f"Training {model} ended as {run.state}: {run.error}")
 
 
 def play(catalog: Catalog, stretch: Stretch) -> None:

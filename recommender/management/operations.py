@@ -22,7 +22,7 @@ from recommender.jobs.models import Job
 from recommender.jobs.services import enqueue, workers_alive
 from recommender.management.progress import step
 from recommender.ml.encoders import load_encoder
-from recommender.ml.scoring import load_model
+from recommender.ml.artifact import load_model
 from recommender.promote import services as promotions
 from recommender.promote.models import ModelVersion
 from recommender.serve import services as serve

@@ -2,7 +2,7 @@
 
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TextIO
 
@@ -20,9 +20,12 @@ class Bar:
         self.drawn = 0.0
         self.share_told = -1.0
         self.last = (0, 0)
+        self.part = ""
 
-    def __call__(self, done: int, total: int) -> None:
+    def __call__(self, done: int, total: int, part: str = "") -> None:
         """Redraw at most ten times a second; without a terminal, a line at every fifth."""
+        if part and part != self.part:
+            self.part, self.share_told = part, -1.0
         self.last = (done, total)
         now = time.monotonic()
         share = done / total if total else 0.0
@@ -43,7 +46,8 @@ class Bar:
         full = round(share * WIDTH)
         left = f", about {spent / share - spent:.0f} s left" if 0.02 < share < 1 else ""
         count = f"{done:,}/{total:,}" if total else "…"
-        return f"  {self.label:<34} {'█' * full}{'·' * (WIDTH - full)} {count}, {spent:.0f} s{left}"
+        label = f"{self.label}: {self.part}" if self.part else self.label
+        return f"  {label:<34} {'█' * full}{'·' * (WIDTH - full)} {count}, {spent:.0f} s{left}"
 
     def finish(self, note: str = "") -> None:
         """Write the last line with what came out."""
@@ -63,5 +67,3 @@ def step(label: str) -> Iterator[Bar]:
     done, total = bar.last
     bar.finish(f"{done:,}" if total else "")
 
-
-Progress = Callable[[int, int], None]

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 
@@ -33,20 +33,30 @@ ScoresFor = Callable[[IntArray], FloatArray]
 
 @dataclass(frozen=True)
 class Cases:
-    """The users to be judged: what each took later, what each had seen, how much each had done."""
+    """The lists to be judged: what the user took later, had seen, and how much they had done.
 
-    users: IntArray  # (n,) user numbers, rising
+    A user may stand in several cases, one for each visit; metrics are averaged per user first.
+    """
+
+    users: IntArray  # (n,) user numbers, never falling
     relevant: tuple[IntArray, ...]  # n arrays of item numbers, none of them seen before
     seen: tuple[IntArray, ...]  # n arrays of item numbers
-    history_length: IntArray  # (n,) positive events in training
+    history_length: IntArray  # (n,) the user's positive events before the window
+    times: IntArray = field(default_factory=lambda: np.zeros(0, dtype=np.int64))  # (n,) of visits
 
     def __len__(self) -> int:
-        """Count the users."""
+        """Count the cases."""
         return len(self.users)
 
+    @property
+    def n_users(self) -> int:
+        """Count the users."""
+        return len(np.unique(self.users))
+
     def segment(self, name: str) -> BoolArray:
-        """Mark the users of one of `SEGMENTS`."""
-        n = self.history_length
+        """Mark the users (n_users,) of one of `SEGMENTS`."""
+        _, firsts = np.unique(self.users, return_index=True)
+        n = self.history_length[firsts]
         if name == "new":
             return np.asarray(n < NEW_BELOW)
         if name == "heavy":
@@ -66,11 +76,12 @@ class Setting:
 
 @dataclass(frozen=True)
 class Outcome:
-    """One model's lists and what they are worth."""
+    """One model's lists and what they are worth; a user's visits are averaged."""
 
-    lists: IntArray  # (n, CURVE_K) item numbers
-    per_user: Mapping[str, FloatArray]  # metric name → (n,)
-    curves: Mapping[str, FloatArray]  # precision, recall, ndcg → (n, CURVE_K)
+    lists: IntArray  # (n, CURVE_K) item numbers, one row a case
+    user_of: IntArray  # (n,) which of the users, 0-based, each list is for
+    per_user: Mapping[str, FloatArray]  # metric name → (n_users,)
+    curves: Mapping[str, FloatArray]  # precision, recall, ndcg → (n_users, CURVE_K)
     is_finite: bool  # no score was NaN or +inf
 
 
@@ -136,6 +147,22 @@ def histories_of(
             )
         )
     return histories
+
+
+def history_of_one(
+    own: Interactions, item_numbers: IntArray | None, features: FloatArray
+) -> History:
+    """Build one user's history from their positive events, as `histories_of` does for many."""
+    kept = _one_event_per_item(own)
+    numbers = kept.item if item_numbers is None else item_numbers[kept.item]
+    known = numbers > 0
+    return History(
+        items=numbers[known],
+        weights=kept.weight[known],
+        values=kept.value[known],
+        times=kept.time[known],
+        features=features,
+    )
 
 
 def _one_event_per_item(data: Interactions) -> Interactions:
@@ -222,7 +249,8 @@ def evaluate(scores_for: ScoresFor, cases: Cases, setting: Setting) -> Outcome:
     ranked = np.concatenate([empty, *lists])
     judged = metrics.judge(ranked, cases.relevant, CURVE_K)
     top = ranked[:, :K]
-    per_user = {
+    _, user_of = np.unique(cases.users, return_inverse=True)
+    per_case = {
         f"ndcg@{K}": judged.ndcg[:, K - 1],
         f"precision@{K}": judged.precision[:, K - 1],
         f"recall@{K}": judged.recall[:, K - 1],
@@ -234,7 +262,25 @@ def evaluate(scores_for: ScoresFor, cases: Cases, setting: Setting) -> Outcome:
         ),
     }
     curves = {"precision": judged.precision, "recall": judged.recall, "ndcg": judged.ndcg}
-    return Outcome(ranked, per_user, curves, is_finite)
+    return Outcome(
+        ranked,
+        user_of,
+        {name: per_user_mean(values, user_of) for name, values in per_case.items()},
+        {name: per_user_mean(values, user_of) for name, values in curves.items()},
+        is_finite,
+    )
+
+
+def per_user_mean(values: FloatArray, user_of: IntArray) -> FloatArray:
+    """Average the cases of each user: (n, …) → (n_users, …).
+
+    >>> per_user_mean(np.array([1.0, 3.0, 5.0]), np.array([0, 0, 1])).tolist()
+    [2.0, 5.0]
+    """
+    counts = np.bincount(user_of)
+    sums = np.zeros((len(counts), *values.shape[1:]))
+    np.add.at(sums, user_of, values)
+    return sums / counts.reshape(-1, *[1] * (values.ndim - 1))
 
 
 def summarize(
@@ -245,7 +291,8 @@ def summarize(
     names = list(outcome.per_user)
     table = np.stack([outcome.per_user[name][chosen] for name in names], axis=1)
     summary = dict(zip(names, bootstrap_means(table, setting.seed), strict=True))
-    top = outcome.lists[chosen][:, :K]
+    rows = slice(None) if mask is None else mask[outcome.user_of]
+    top = outcome.lists[rows][:, :K]
     summary[f"coverage@{K}"] = _of_lists(metrics.coverage, top, setting.n_items)
     summary[f"gini@{K}"] = _of_lists(metrics.gini, top, setting.n_items)
     return summary

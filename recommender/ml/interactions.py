@@ -71,6 +71,16 @@ class Interactions:
         kept: dict[str, Any] = {name: getattr(self, name)[mask] for name in _PER_EVENT}
         return replace(self, **kept)
 
+    def followed_by(self, later: Interactions) -> Interactions:
+        """Append later events of the same users and items."""
+        return replace(
+            self,
+            **{
+                name: np.concatenate([getattr(self, name), getattr(later, name)])
+                for name in _PER_EVENT
+            },
+        )
+
     def positives(self) -> Interactions:
         """Keep events of weight > 0."""
         return self.take(self.weight > 0)

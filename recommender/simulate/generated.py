@@ -19,7 +19,7 @@ SECOND = ("River", "Garden", "Station", "Winter", "Letter", "Orchard", "Harbor",
 N_ITEMS, N_USERS, RATINGS_EACH = 400, 300, 60
 
 
-def load(*, catalog: Catalog, progress: Callable[[int, int], None]) -> None:
+def load(*, catalog: Catalog, progress: Callable[[int, int, str], None]) -> None:
     """Write the files once, then import them like anybody's."""
     folder = Path(settings.IMPORTS_DIR) / f"generated-{catalog.slug}"
     folder.mkdir(parents=True, exist_ok=True)
