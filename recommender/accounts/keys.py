@@ -98,8 +98,7 @@ def authenticate(plaintext: str) -> ApiKey | None:
     The row comes with its catalog. Its `last_used_at` is written at most once a minute.
     """
     digest = _digest(plaintext)
-    age_s = time.monotonic() - _table.read_at
-    if age_s > REFRESH_S or (digest not in _table.keys and age_s > RETRY_S):
+    if digest not in _table.keys or time.monotonic() - _table.read_at > REFRESH_S:
         _refresh()
     key = _table.keys.get(digest)
     # The table is keyed by digests of 256-bit secrets; comparing once more in constant time
@@ -124,7 +123,7 @@ def forget_table() -> None:
 
 def _refresh() -> None:
     with _table.lock:
-        # Another thread may have read it while this one waited.
+        # Another thread may have read it while this one waited, or somebody guesses keys.
         if time.monotonic() - _table.read_at <= RETRY_S:
             return
         started = time.monotonic()
