@@ -39,11 +39,14 @@ class Child:
 
     def start(self) -> None:
         """Start the process in a session of its own, so that Ctrl-C reaches it through us only."""
-        command = [sys.executable, str(Path(settings.BASE_DIR) / "manage.py"), *self.arguments]
         self.process = subprocess.Popen(  # noqa: S603 - our own command
-            command, start_new_session=True, preexec_fn=_die_with_parent
+            self.command(), start_new_session=True, preexec_fn=_die_with_parent
         )
         self.started_at = time.monotonic()
+
+    def command(self) -> list[str]:
+        """Return what to run: manage.py under our own interpreter."""
+        return [sys.executable, str(Path(settings.BASE_DIR) / "manage.py"), *self.arguments]
 
     @property
     def is_running(self) -> bool:
