@@ -13,6 +13,7 @@ from celery import shared_task
 from celery.exceptions import SoftTimeLimitExceeded
 from django.conf import settings
 from django.db import transaction
+from django.utils.translation import gettext as _
 
 from recommender.accounts.idempotency import forget_old_replies
 from recommender.accounts.limits import forget_old_windows
@@ -120,7 +121,9 @@ def run_now(run_id: int) -> TrainingRun:
     """Take a queued run through the loop in this process. Raises: Refused when it is not free."""
     lease = leases.claim(run_id=run_id, owner=f"process {os.getpid()}")
     if lease is None:
-        raise Refused(f"Run {run_id} is at work elsewhere or over; look at its page.")
+        raise Refused(
+            _("Run %(run)d is at work elsewhere or over; look at its page.") % {"run": run_id}
+        )
     return work(lease)
 
 

@@ -19,6 +19,7 @@ from recommender.jobs.task import ended
 log = structlog.get_logger(__name__)
 
 POLL_S = 0.25
+PUBLISH_EVERY_S = 1.0
 # A child must never inherit an open SQLite handle: it would believe that it holds the parent's
 # locks. So no process is forked while the keeper's connection is open.
 fork_lock = threading.RLock()
@@ -49,6 +50,7 @@ class Keeper:
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._run, name="keeper", daemon=True)
         self._next_report = 0.0
+        self._next_publish = 0.0
 
     def start(self) -> None:
         """Start the thread."""
@@ -90,8 +92,9 @@ class Keeper:
             for job in services.claim_due(queue=duty.queue, owner=duty.name, n=duty.feeds):
                 if not delivery.bury_if_unknown(job):
                     delivery.send(job)
-        if duty.publishes:
+        if duty.publishes and time.monotonic() >= self._next_publish:
             delivery.publish_unpublished()
+            self._next_publish = time.monotonic() + PUBLISH_EVERY_S
 
     def settle(self) -> None:
         """Put back the jobs whose child ended without a word."""

@@ -14,6 +14,7 @@ from typing import Any
 from django.conf import settings
 from django.db import IntegrityError, transaction
 from django.db.models import F, Q
+from django.utils.translation import gettext as _
 
 from recommender.errors import Refused
 from recommender.jobs.models import Job, Worker
@@ -243,10 +244,15 @@ def revive(*, job: Job) -> Job:
                 lease_expires_at=None,
             )
     except IntegrityError:
-        raise Refused(f"Job {job.pk} has a successor that is already open; watch that.") from None
+        raise Refused(
+            _("Job %(job)d has a successor that is already open; watch that.") % {"job": job.pk}
+        ) from None
     job.refresh_from_db()
     if not revived:
-        raise Refused(f"Job {job.pk} is {job.state}; only dead jobs can be tried again.")
+        raise Refused(
+            _("Job %(job)d is %(state)s; only dead jobs can be tried again.")
+            % {"job": job.pk, "state": job.state}
+        )
     return job
 
 
@@ -255,7 +261,7 @@ def forget(*, done_before: datetime, ticks_before: datetime) -> int:
     done = Job.objects.filter(state=Job.State.DONE)
     old = Q(finished_at__lt=done_before)
     tick = Q(dedup_key__contains="@", finished_at__lt=ticks_before)
-    deleted, _ = done.filter(old | tick).delete()
+    deleted, _rows = done.filter(old | tick).delete()
     Worker.objects.filter(seen_at__lt=done_before).delete()
     return deleted
 
@@ -263,7 +269,7 @@ def forget(*, done_before: datetime, ticks_before: datetime) -> int:
 def report_worker(*, name: str, queue: str, pid: int) -> Worker:
     """Note that a worker is alive."""
     moment = datetime.now(UTC)
-    worker, _ = Worker.objects.update_or_create(
+    worker, _is_new = Worker.objects.update_or_create(
         name=name,
         defaults={"queue": queue, "pid": pid, "seen_at": moment},
         create_defaults={"queue": queue, "pid": pid, "seen_at": moment, "started_at": moment},

@@ -22,6 +22,8 @@ from recommender.train.failpoints import hit
 
 METRIC = "ndcg@10"
 COVERAGE = "coverage@10"
+FINITE = "finite_scores"  # 1 when every score of every judged user is a number
+NOT_FINITE = "some scores are NaN or infinite"
 PEOPLE = 20
 LIST_LENGTH = 10
 
@@ -31,6 +33,8 @@ def collect(
 ) -> Evidence:
     """Load the artifact twice, draw the lists, and read the evaluation. Seconds, no writing."""
     fault, lists = try_out(version)
+    if not fault and figure(evaluation.metrics, FINITE) == 0.0:
+        fault = NOT_FINITE
     paired = interval(evaluation.paired.get(METRIC)) if champion else None
     ours = figure(evaluation.metrics, METRIC)
     return Evidence(
@@ -70,7 +74,7 @@ def try_out(version: ModelVersion) -> tuple[str, list[list[int]]]:
     hit("hash.done")
     lists: list[list[int]] = top_k(first, LIST_LENGTH).tolist()
     if not np.isfinite(first[:, 1:]).all():
-        return "some scores are NaN or infinite", lists
+        return NOT_FINITE, lists
     if not np.array_equal(first, second):
         return "a second load gave other scores", lists
     return "", lists

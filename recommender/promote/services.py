@@ -8,6 +8,7 @@ from typing import Any
 
 from django.db import IntegrityError, transaction
 from django.db.models import Max
+from django.utils.translation import gettext as _
 
 from recommender import clock
 from recommender.catalog.models import Catalog
@@ -15,6 +16,7 @@ from recommender.errors import NotReady, Refused
 from recommender.evaluate.models import Evaluation
 from recommender.ml.artifact import Manifest
 from recommender.ml.recipes import RECIPES
+from recommender.promote import words
 from recommender.promote.evidence import collect, fault_of
 from recommender.promote.gates import decide
 from recommender.promote.models import ModelVersion, Promotion
@@ -33,7 +35,10 @@ def register(*, run: TrainingRun, folder: Path, manifest: Manifest) -> ModelVers
     Raises: Refused when the number was taken at the same moment; the caller's transaction decides.
     """
     if run.snapshot is None:
-        raise NotReady(f"Run {run.pk} has no snapshot; freeze one before registering its version.")
+        raise NotReady(
+            _("Run %(run)d has no snapshot; freeze one before registering its version.")
+            % {"run": run.pk}
+        )
     hit("register.before")
     highest = run.catalog.versions.aggregate(highest=Max("number"))["highest"] or 0
     hit("register.numbered")
@@ -54,7 +59,9 @@ def register(*, run: TrainingRun, folder: Path, manifest: Manifest) -> ModelVers
         with transaction.atomic():
             version.save(force_insert=True)
     except IntegrityError:
-        raise Refused(f"Version {highest + 1} of {run.catalog} was registered just now.") from None
+        raise Refused(
+            _("Version %(number)d was registered just now; try again.") % {"number": highest + 1}
+        ) from None
     hit("register.inserted")
     return version
 
@@ -102,12 +109,18 @@ def promote(*, version: ModelVersion, actor: str, reason: str, force: bool = Fal
     """
     version.refresh_from_db()
     if version.state == State.LIVE:
-        raise Refused(f"{version} is live already.")
+        raise Refused(_("%(version)s is live already.") % {"version": version})
     if version.state == State.REJECTED and not force:
-        raise Refused(f"{version} was discarded; pass force to make it live all the same.")
+        raise Refused(
+            _("%(version)s was discarded; pass force to make it live all the same.")
+            % {"version": version}
+        )
     refusal = last_refusal(version)
     if refusal is not None and not force:
-        raise Refused(f"The gate kept {version} back: {refusal.reason} Pass force to overrule it.")
+        raise Refused(
+            _("The gate did not let %(version)s go live. %(reason)s Pass force to overrule it.")
+            % {"version": version, "reason": words.reason_of(refusal)}
+        )
     _require_whole(version)
     about = {"forced": force and refusal is not None}
     decision = _decision(version, Action.PROMOTE, actor, reason, about)
@@ -125,11 +138,17 @@ def roll_back(
     if to is not None:
         to.refresh_from_db()
         if to.catalog_id != catalog.pk or to.state != State.RETIRED:
-            raise Refused(f"{to} is not an earlier version of {catalog}; name one that was live.")
+            raise Refused(
+                _("%(version)s is not an earlier version of %(catalog)s; name one that was live.")
+                % {"version": to, "catalog": catalog}
+            )
         _require_whole(to)
     target = to or _last_whole(catalog, live)
     if target is None:
-        raise Refused(f"{catalog} has no earlier version that can serve; train one first.")
+        raise Refused(
+            _("%(catalog)s has no earlier version that can serve; train one first.")
+            % {"catalog": catalog}
+        )
     return _switch(target, live, _decision(target, Action.ROLL_BACK, actor, reason, {}))
 
 
@@ -141,7 +160,10 @@ def discard(*, version: ModelVersion, actor: str, reason: str) -> Promotion:
         ).update(state=State.REJECTED, retired_at=clock.now())
         version.refresh_from_db()
         if not discarded:
-            raise Refused(f"{version} is {version.state}; it cannot be discarded.")
+            raise Refused(
+                _("%(version)s is %(state)s; it cannot be discarded.")
+                % {"version": version, "state": version.state}
+            )
         decision = _decision(version, Action.DISCARD, actor, reason, {})
         decision.save(force_insert=True)
     return decision
@@ -188,7 +210,9 @@ def _move(version: ModelVersion, state: str, to: str, **fields: Any) -> None:
 
 
 def _raced(version: ModelVersion) -> str:
-    return f"Somebody else switched versions while {version} was about to; look and try again."
+    return _("Somebody else switched versions before %(version)s could; look and try again.") % {
+        "version": version
+    }
 
 
 def _decision(
@@ -210,7 +234,10 @@ def _require_whole(version: ModelVersion) -> None:
     fault = version.broken_reason or fault_of(version)
     if fault:
         _mark_broken(version, fault)
-        raise Refused(f"The artifact of {version} is broken: {fault}. The live version stays.")
+        raise Refused(
+            _("The artifact of %(version)s is broken: %(fault)s. The live version stays.")
+            % {"version": version, "fault": fault}
+        )
 
 
 def _mark_broken(version: ModelVersion, fault: str) -> None:

@@ -10,6 +10,7 @@ from django.utils.translation import gettext, gettext_noop
 
 if TYPE_CHECKING:  # gates imports this module to tell its checks
     from recommender.promote.gates import Check
+    from recommender.promote.models import Promotion
 
 KEPT = {
     "artifact": gettext_noop("The artifact is whole: a second load gives the same finite scores."),
@@ -77,6 +78,12 @@ def check_sentence(check: Mapping[str, Any]) -> str:
 def verdict_sentence(verdict: Mapping[str, Any]) -> str:
     """Return a verdict as kept in a row: the outcome, then what decided it."""
     return _sentence(bool(verdict["is_better"]), verdict["checks"])
+
+
+def reason_of(decision: "Promotion") -> str:
+    """Return why a decision was taken: the gate's reasons in the active language."""
+    verdict = decision.evidence.get("verdict")
+    return verdict_sentence(verdict) if verdict else decision.reason
 
 
 def in_english(check: "Check") -> "Check":

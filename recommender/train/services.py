@@ -1,8 +1,10 @@
 """Ask for a run, ask again, and stop one. Owning and writing a run is `train.lease`."""
 
+from collections.abc import Iterable
 from typing import Any
 
 from django.db import IntegrityError, transaction
+from django.utils.translation import gettext as _
 
 from recommender import clock
 from recommender.catalog.models import Catalog
@@ -17,8 +19,11 @@ class AlreadyActive(Refused):
     def __init__(self, run_id: int) -> None:
         """Name the active run."""
         super().__init__(
-            f"Run {run_id} is already queued or at work for this catalog; "
-            "watch it, or stop it before you start another."
+            _(
+                "Run %(run)d is already queued or at work for this catalog; "
+                "watch it, or stop it before you start another."
+            )
+            % {"run": run_id}
         )
         self.run_id = run_id
 
@@ -43,8 +48,11 @@ def request_run(  # noqa: PLR0913 - what an operator may choose, as the API name
     base = catalog.versions.filter(state="live", model=model, broken_reason="").first()
     if mode == TrainingRun.Mode.INCREMENTAL and base is None:
         raise Refused(
-            f"mode is incremental, but no live version of {model} exists to start from; "
-            "ask for mode full."
+            _(
+                "mode is incremental, but no live version of %(model)s exists to start from; "
+                "ask for mode full."
+            )
+            % {"model": model}
         )
     run = TrainingRun(
         catalog=catalog,
@@ -85,21 +93,38 @@ def cancel_run(*, run: TrainingRun) -> TrainingRun:
         )
         run.refresh_from_db()
     if not waiting and not working:
-        raise Refused(f"Run {run.pk} is {run.state} already; there is nothing to stop.")
+        raise Refused(
+            _("Run %(run)d is %(state)s already; there is nothing to stop.")
+            % {"run": run.pk, "state": run.state}
+        )
     return run
 
 
 def _check(model: str, mode: str, options: dict[str, Any]) -> None:
     if model not in RECIPES:
-        raise BadData(f"model is {model!r}; expected one of {', '.join(sorted(RECIPES))}.")
+        raise BadData(_unexpected("model", model, RECIPES))
     if mode not in TrainingRun.Mode.values:
-        raise BadData(f"mode is {mode!r}; expected one of {', '.join(TrainingRun.Mode.values)}.")
+        raise BadData(_unexpected("mode", mode, TrainingRun.Mode.values))
     known: dict[str, Any] = {"seed": 1, **RECIPES[model].defaults}
     for name, value in options.items():
         if name not in known:
-            raise BadData(f"{model} has no option {name!r}; it has {', '.join(sorted(known))}.")
+            raise BadData(
+                _("%(model)s has no option %(option)r; it has %(known)s.")
+                % {"model": model, "option": name, "known": ", ".join(sorted(known))}
+            )
         if not _is_like(value, known[name]):
-            raise BadData(f"option {name} is {value!r}; expected something like {known[name]!r}.")
+            raise BadData(
+                _("option %(option)s is %(value)r; expected something like %(default)r.")
+                % {"option": name, "value": value, "default": known[name]}
+            )
+
+
+def _unexpected(name: str, value: str, known: Iterable[str]) -> str:
+    return _("%(name)s is %(value)r; expected one of %(known)s.") % {
+        "name": name,
+        "value": value,
+        "known": ", ".join(sorted(known)),
+    }
 
 
 def _is_like(value: Any, default: Any) -> bool:

@@ -123,7 +123,9 @@ def test_what_the_gate_kept_back_needs_force(catalog, version):
         reason="NDCG@10 fell.",
         created_at=START,
     )
-    with pytest.raises(Refused, match=r"The gate kept .* back: NDCG@10 fell\. Pass force"):
+    with pytest.raises(
+        Refused, match=r"The gate did not let v\d+ go live\. NDCG@10 fell\. Pass force"
+    ):
         promote(new)
     assert promote(new, force=True).evidence == {"forced": True}
 
