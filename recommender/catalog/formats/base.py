@@ -8,6 +8,8 @@ from pathlib import Path
 from typing import Any, Protocol
 from uuid import UUID
 
+from django.utils.translation import gettext as _
+
 from recommender.catalog.formats.source import Source
 from recommender.catalog.services import ItemInput
 from recommender.errors import BadData
@@ -92,10 +94,16 @@ class Format(Protocol):
 def locate(names: Mapping[str, str], kind: str, path: Path, label: str) -> Path:
     """Find a format's file in a folder, or take the file itself."""
     if kind not in names:
-        raise BadData(f"{label} has no file of {kind}; it has {', '.join(names)}.")
+        raise BadData(
+            _("%(format)s has no file of %(kind)s; it has %(known)s.")
+            % {"format": label, "kind": kind, "known": ", ".join(names)}
+        )
     found = path / names[kind] if path.is_dir() else path
     if not found.is_file():
-        raise BadData(f"There is no file {found}; {label} keeps its {kind} in {names[kind]}.")
+        raise BadData(
+            _("There is no file %(path)s; %(format)s keeps its %(kind)s in %(name)s.")
+            % {"path": found, "format": label, "kind": kind, "name": names[kind]}
+        )
     return found
 
 
@@ -130,8 +138,13 @@ def csv_records(source: Source, required: Sequence[str], label: str) -> Iterator
         missing = [name for name in required if name not in header]
         if missing:
             raise BadData(
-                f"{source.path.name} is not {label}: its first line has the columns "
-                f"{', '.join(header)[:200]}; {', '.join(missing)} is missing."
+                _("%(file)s is not %(format)s: its columns are %(found)s; %(missing)s is missing.")
+                % {
+                    "file": source.path.name,
+                    "format": label,
+                    "found": ", ".join(header)[:200],
+                    "missing": ", ".join(missing),
+                }
             )
         yield from _rows_below(reader, header)
 

@@ -13,6 +13,7 @@ from typing import Any
 from uuid import UUID
 
 import orjson
+from django.utils.translation import gettext as _
 
 from recommender.catalog.formats.base import (
     EVENTS,
@@ -193,8 +194,11 @@ def _refuse_columns(kind: str, cells: Mapping[str, str], source: Source) -> None
     ]
     if unknown:
         raise BadData(
-            f"{source.path.name} has the column {unknown[0]!r}, which a file of {kind} does not "
-            f"have. Rename it to attributes.{unknown[0]} to keep it, or remove it."
+            _(
+                "%(file)s has the column %(name)s, which a file of %(kind)s does not have. "
+                "Rename it to attributes.%(name)s to keep it, or remove it."
+            )
+            % {"file": source.path.name, "name": unknown[0], "kind": kind}
         )
 
 

@@ -6,6 +6,8 @@ from hashlib import sha256
 from pathlib import Path
 from typing import TextIO
 
+from django.utils.translation import gettext as _
+
 from recommender.errors import BadData
 
 CHUNK = 1 << 20
@@ -54,11 +56,14 @@ def scan(path: Path, fallback_encoding: str | None) -> Source:
             last = chunk
             decoder = _decode(decoder, chunk)
     if not last:
-        raise BadData(f"{path.name} is empty.")
+        raise BadData(_("%(file)s is empty.") % {"file": path.name})
     encoding = "utf-8-sig" if is_marked else "utf-8"
     if _decode(decoder, b"", is_last=True) is None:
         if fallback_encoding is None:
-            raise BadData(f"{path.name} is not UTF-8. Save it as UTF-8 and import it again.")
+            raise BadData(
+                _("%(file)s is not UTF-8. Save it as UTF-8 and import it again.")
+                % {"file": path.name}
+            )
         encoding = fallback_encoding
     return Source(path, encoding, digest.hexdigest(), lines + (not last.endswith(b"\n")))
 
@@ -77,11 +82,19 @@ def _decode(
 def _refuse_archive(path: Path, head: bytes) -> None:
     for magic, name in ARCHIVES.items():
         if head.startswith(magic):
-            raise BadData(f"{path.name} is a {name} archive. Unpack it and import the files in it.")
+            raise BadData(
+                _("%(file)s is a %(kind)s archive. Unpack it and import the files in it.")
+                % {"file": path.name, "kind": name}
+            )
 
 
 def _refuse_binary(path: Path, chunk: bytes) -> None:
     if b"\0" in chunk:
-        raise BadData(f"{path.name} is not a text file: it contains NUL bytes.")
+        raise BadData(
+            _("%(file)s is not a text file: it contains NUL bytes.") % {"file": path.name}
+        )
     if len(chunk) == CHUNK and b"\n" not in chunk:
-        raise BadData(f"{path.name} has a line of more than one megabyte; no format has such.")
+        raise BadData(
+            _("%(file)s has a line of more than one megabyte; no format has such.")
+            % {"file": path.name}
+        )
