@@ -6,8 +6,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from recommender.serve.blend import Scores
-from recommender.serve.policy import POLICY
-from recommender.serve.scene import Scene
 
 
 @dataclass(frozen=True)
@@ -18,13 +16,10 @@ class Guess:
     deviation: float
 
 
-def guesses(scene: Scene, scores: Scores | None, ids: NDArray[np.int64]) -> dict[int, Guess]:
+def guesses(scores: Scores | None, ids: NDArray[np.int64]) -> dict[int, Guess]:
     """Return the guess for each item that the version knows; empty below three ratings."""
-    person = scene.person
-    if scores is None or person is None or person.rating_count < POLICY.personal_from:
-        return {}
-    rating = scores.served.model.rating
-    if rating is None or not len(ids):
+    rating = scores.served.model.rating if scores else None
+    if scores is None or rating is None or not len(ids):
         return {}
     numbers = np.asarray(scores.served.model.item_numbers(ids), np.int64)
     ids, numbers = ids[numbers > 0], numbers[numbers > 0]

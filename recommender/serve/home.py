@@ -172,7 +172,7 @@ def _slots(scene: Scene, base: Ranked, rows: list[Row]) -> list[Slot]:
     ids = [row.ranked.ids for row in rows]
     own = [row.ranked.ids for row in rows if row.ranked.is_personalized]
     insight = insight_into(scores, np.concatenate(own)) if own else None
-    guessed = guesses(scene, scores, np.concatenate(ids)) if ids else {}
+    guessed = guesses(scores, np.concatenate(ids)) if ids else {}
     slots: list[Slot] = []
     for number, row in enumerate(rows, start=1):
         reasoner = Reasoner(scene, row.ranked, insight)

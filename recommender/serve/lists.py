@@ -108,7 +108,7 @@ def slots_for(
     scores = ranked.personal or scene.scores
     insight = insight_into(scores if ranked.is_personalized else None, ids)
     reasoner = Reasoner(scene, ranked, insight, query=query)
-    guessed = guesses(scene, scores, ids)
+    guessed = guesses(scores, ids)
     at = {int(pk): place for place, pk in enumerate(ranked.ids)}
     return [
         slot_for(reasoner, at[pk], Slot(pk, col=first + n, guess=guessed.get(pk)), first + n)
