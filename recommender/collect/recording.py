@@ -24,7 +24,6 @@ from recommender.collect.state import (
     lock_states,
     standing_facts,
     trim,
-    unpack,
     write_states,
 )
 
@@ -103,10 +102,7 @@ class _Recording:
         resolver.drop_repeated()
         drafts = resolver.open_drafts()
         acting = {d.user_id for d in drafts if d.type not in self.rules.exposures}
-        states = {
-            user_id: unpack(row)
-            for user_id, row in lock_states(self.catalog, sorted(acting), self.received).items()
-        }
+        states = lock_states(self.catalog, sorted(acting), self.received)
         stored = self._insert(drafts)
         self._update_states(states, stored)
         resolver.keep_rejections(events)
@@ -186,7 +182,7 @@ class _Recording:
     def _fold(self, changed: dict[int, State], user_ids: set[int]) -> None:
         if not user_ids:
             return
-        facts = dict(standing_facts(self.catalog, sorted(user_ids), self.rules))
+        facts = dict(standing_facts(sorted(user_ids), self.rules))
         for user_id in user_ids:
             state = self.rules.fold(facts.get(user_id, ()))
             state.event_seq = changed[user_id].event_seq

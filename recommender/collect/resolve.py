@@ -1,11 +1,12 @@
 """Look up what a batch of events names, in a fixed number of queries, and decide on each event."""
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from datetime import datetime, timedelta
 from uuid import UUID, uuid4
 
+from django.db.models import Model
 from django.utils.translation import gettext as _
 
 from recommender.catalog.models import Catalog, Item
@@ -182,8 +183,7 @@ class Resolver:
     def resolve_items(self) -> None:
         """Find the items that events name. One query."""
         names = {draft.event.item for draft in self._open.values() if draft.event.item}
-        rows = Item.objects.filter(catalog=self.catalog, external_id__in=names)
-        known = dict(rows.values_list("external_id", "pk")) if names else {}
+        known = self._keys(Item, names)
         for draft in self.open_drafts():
             try:
                 self._apply_item(draft, known)
@@ -232,8 +232,7 @@ class Resolver:
                 self._open[index].user_id = found[name]
 
     def _users(self, names: Mapping[str, bool], is_simulated: bool) -> dict[str, int]:
-        rows = User.objects.filter(catalog=self.catalog, external_id__in=names)
-        found = dict(rows.values_list("external_id", "pk"))
+        found = self._keys(User, names)
         missing = sorted(set(names) - set(found))
         if missing:
             moment = sql.times()(self.received)
@@ -248,8 +247,12 @@ class Resolver:
                     for name in missing
                 ],
             )
-            found |= dict(rows.values_list("external_id", "pk"))
+            found |= self._keys(User, missing)
         return found
+
+    def _keys(self, model: type[Model], names: Collection[str]) -> dict[str, int]:
+        columns = ("external_id", "id")
+        return dict(sql.select(model, columns, "external_id", names, self.catalog.pk))
 
     def resolve_undos(self) -> None:
         """Find the events that are taken back: stored ones, and others of this batch. One query."""
@@ -343,10 +346,10 @@ class Resolver:
         )
 
     def _known(self, ids: Sequence[UUID]) -> dict[UUID, str]:
-        if not ids:
-            return {}
-        rows = Event.objects.filter(catalog=self.catalog, event_id__in=ids)
-        return dict(rows.values_list("event_id", "body_hash"))
+        uuid, columns = sql.uuids(), ("event_id", "body_hash")
+        keys = [uuid(event_id) for event_id in ids]
+        rows = sql.select(Event, columns, "event_id", keys, self.catalog.pk)
+        return {sql.read_uuid(event_id): stored for event_id, stored in rows}
 
     def _settle_known(self, draft: Draft, stored_hash: str) -> None:
         if draft.body_hash == stored_hash:

@@ -25,6 +25,11 @@ from recommender.collect.models import Event, User, UserState
 HISTORY_LENGTH = 50
 USERS_PER_BATCH = 500
 Progress = Callable[[int, int], None]
+# What of a `UserState` this room writes, in the order in which states are packed.
+_COLUMNS = (
+    *("event_seq", "history", "seen", "hidden", "rating_count", "rating_sum", "positive_count"),
+    "profile_updated_at",
+)
 
 
 class HistoryEvent(NamedTuple):
@@ -189,8 +194,8 @@ def _rebuild_batch(catalog: Catalog, user_ids: Sequence[int]) -> None:
     lock_states(catalog, user_ids, clock.now())
     rules = StateRules(catalog)
     rows = []
-    totals = _totals(catalog, user_ids, rules)
-    for user_id, facts in standing_facts(catalog, user_ids, rules):
+    totals = _totals(user_ids, rules)
+    for user_id, facts in standing_facts(user_ids, rules):
         state = rules.fold(facts)
         state.event_seq, state.updated_at = totals.pop(user_id, (0, None))
         rows.append((user_id, state))
@@ -202,11 +207,9 @@ def _rebuild_batch(catalog: Catalog, user_ids: Sequence[int]) -> None:
     UserState.objects.filter(user_id__in=user_ids).update(list_seq=None)
 
 
-def _totals(
-    catalog: Catalog, user_ids: Sequence[int], rules: StateRules
-) -> dict[int, tuple[int, datetime | None]]:
+def _totals(user_ids: Sequence[int], rules: StateRules) -> dict[int, tuple[int, datetime | None]]:
     rows = (
-        Event.objects.filter(catalog=catalog, user_id__in=user_ids)
+        Event.objects.filter(user_id__in=user_ids)
         .exclude(type__in=rules.exposures)
         .order_by()
         .values_list("user_id")
@@ -215,13 +218,12 @@ def _totals(
     return {user_id: (count, latest) for user_id, count, latest in rows}
 
 
-def standing_facts(
-    catalog: Catalog, user_ids: Sequence[int], rules: StateRules
-) -> Iterator[tuple[int, list[Fact]]]:
+def standing_facts(user_ids: Sequence[int], rules: StateRules) -> Iterator[tuple[int, list[Fact]]]:
     """Read the standing facts of each user that has any. One query."""
+    # Naming the catalog too would make SQLite walk all of its events instead of these users'.
     events = (
         Event.objects.standing()
-        .filter(catalog=catalog, user_id__in=user_ids)
+        .filter(user_id__in=user_ids)
         .exclude(type__in=rules.exposures)
         .order_by("user_id")
         .values_list("user_id", "occurred_at", "event_id", "type", "item_id", "value")
@@ -238,17 +240,13 @@ def standing_facts(
         yield current, facts
 
 
-def lock_states(
-    catalog: Catalog, user_ids: Sequence[int], moment: datetime
-) -> dict[int, UserState]:
-    """Return the users' state rows, made where missing and locked until the transaction ends.
+def lock_states(catalog: Catalog, user_ids: Sequence[int], moment: datetime) -> dict[int, State]:
+    """Return the users' states, made where missing and locked until the transaction ends.
 
     Always in order of the key, so that two transactions never wait for each other.
     """
-    ordered = sorted(set(user_ids))
-    locked = UserState.objects.select_for_update().order_by("user_id")
-    rows = {row.user_id: row for row in locked.filter(user_id__in=ordered)}
-    missing = [user_id for user_id in ordered if user_id not in rows]
+    states = _read_locked(user_ids)
+    missing = sorted(set(user_ids) - set(states))
     if missing:
         columns = ("user_id", "catalog_id", "event_seq", "history", "seen", "hidden")
         numbers = ("rating_count", "rating_sum", "positive_count", "list_items", "list_scores")
@@ -258,21 +256,27 @@ def lock_states(
             (*columns, *numbers, "profile_updated_at"),
             [(user_id, *empty) for user_id in missing],
         )
-        rows |= {row.user_id: row for row in locked.filter(user_id__in=missing)}
-    return rows
+        states |= _read_locked(missing)
+    return states
 
 
-def unpack(row: UserState) -> State:
-    """Read a stored state."""
+def _read_locked(user_ids: Sequence[int]) -> dict[int, State]:
+    columns = ("user_id", *_COLUMNS)
+    rows = sql.select_locked(UserState, columns, "user_id", sorted(set(user_ids)))
+    return {user_id: _unpack(*values) for user_id, *values in rows}
+
+
+def _unpack(*values: Any) -> State:
+    event_seq, history, seen, hidden, rating_count, rating_sum, positive_count, updated_at = values
     return State(
-        event_seq=row.event_seq,
-        entries=orjson.loads(bytes(row.history) or b"[]"),
-        seen=set(decode_ids(row.seen).tolist()),
-        hidden=set(decode_ids(row.hidden).tolist()),
-        rating_count=row.rating_count,
-        rating_sum=row.rating_sum,
-        positive_count=row.positive_count,
-        updated_at=row.profile_updated_at,
+        event_seq=event_seq,
+        entries=orjson.loads(bytes(history) or b"[]"),
+        seen=set(decode_ids(seen).tolist()),
+        hidden=set(decode_ids(hidden).tolist()),
+        rating_count=rating_count,
+        rating_sum=rating_sum,
+        positive_count=positive_count,
+        updated_at=sql.read_time(updated_at),
     )
 
 
@@ -293,8 +297,7 @@ def write_states(states: Iterable[tuple[int, State]]) -> None:
         )
         for user_id, state in states
     ]
-    columns = ("event_seq", "history", "seen", "hidden", "rating_count", "rating_sum")
-    sql.update_many(UserState, "user_id", (*columns, "positive_count", "profile_updated_at"), rows)
+    sql.update_many(UserState, "user_id", _COLUMNS, rows)
 
 
 def state_of(user: User) -> UserState | None:
