@@ -18,28 +18,20 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from recommender.ml.assemble import COMPONENT, build_scorer
 from recommender.ml.interactions import FloatArray, IntArray
 from recommender.ml.manifest import (
     MANIFEST,
-    TOWER,
     ArtifactError,
     FileEntry,
     Manifest,
     require_files,
 )
 from recommender.ml.ratings import RatingModel
-from recommender.ml.scoring import (
-    FoldInScorer,
-    History,
-    NeighborScorer,
-    PopularityScorer,
-    Scorer,
-    TowerScorer,
-)
+from recommender.ml.scoring import Scorer
 
 MANIFEST_HASH = "manifest.sha256"
 WEIGHTS = "weights.safetensors"
-COMPONENT = "component_"
 
 Array = NDArray[Any]
 
@@ -216,17 +208,6 @@ def rating_payload(rating: RatingModel | None) -> tuple[dict[str, Any] | None, d
     return numbers, {"rating_level": rating.item_level, "rating_count": rating.item_count}
 
 
-def open_tower(graph: bytes) -> Any:
-    """Return a single-threaded ONNX Runtime session; importing the runtime waits until here."""
-    import onnxruntime  # 11 MB that a site serving arrays alone never pays
-
-    options = onnxruntime.SessionOptions()
-    options.intra_op_num_threads = 1
-    options.inter_op_num_threads = 1
-    options.log_severity_level = 3
-    return onnxruntime.InferenceSession(graph, options, providers=["CPUExecutionProvider"])
-
-
 def _look_up(ids: IntArray, order: IntArray, wanted: IntArray) -> IntArray:
     """Find each wanted id's position in `ids` (unsorted, `order` sorts it), 0 where absent."""
     place = np.searchsorted(ids, wanted, sorter=order)
@@ -306,7 +287,7 @@ def _check_shapes(manifest: Manifest, arrays: Mapping[str, Array]) -> None:
         rows_found = len(arrays[stem]) if stem in arrays else manifest.n_users + 1
         _require(rows_found == manifest.n_users + 1, stem, "its rows are not the users")
     _require(arrays["item_ids"][0] == 0, "item_ids", "row 0 must stand for no item")
-    if manifest.kind == "neighbors":
+    if manifest.kind in ("neighbors", "blend"):
         indptr, indices, data = arrays["indptr"], arrays["indices"], arrays["data"]
         is_whole = indptr.shape == (manifest.n_items + 2,) and indptr[0] == 0
         _require(is_whole and bool((np.diff(indptr) >= 0).all()), "indptr", "its rows overlap")
@@ -322,63 +303,6 @@ def _check_shapes(manifest: Manifest, arrays: Mapping[str, Array]) -> None:
 def _require(is_right: bool, stem: str, reason: str) -> None:
     if not is_right:
         raise ArtifactError(f"{stem}.npy", reason)
-
-
-def build_scorer(
-    manifest: Manifest, arrays: Mapping[str, Array], raw: Mapping[str, bytes]
-) -> Scorer:
-    """Return the scorer of this kind of model over checked arrays (by stem) and raw files."""
-    numbers = manifest.scoring
-    try:
-        if manifest.kind == "popularity":
-            return PopularityScorer(arrays["popularity"], arrays["vectors"])
-        if manifest.kind == "neighbors":
-            return NeighborScorer(
-                indptr=arrays["indptr"],
-                indices=arrays["indices"],
-                data=arrays["data"],
-                bias=arrays["item_bias"],
-                vectors=arrays["vectors"],
-                half_life_days=numbers["half_life_days"],
-                history_length=int(numbers["history_length"]),
-            )
-        if manifest.kind == "fold_in":
-            return FoldInScorer(
-                item_vectors=arrays["item_vectors"],
-                item_bias=arrays["item_bias"],
-                gram=arrays["gram"],
-                offset=arrays["offset"],
-                alpha=numbers["alpha"],
-            )
-        length = int(numbers["history_length"])
-    except KeyError as error:
-        raise ArtifactError(MANIFEST, f"the scorer needs the number {error}") from error
-    return _tower_scorer(arrays, raw.get(TOWER, b""), length)
-
-
-def _tower_scorer(arrays: Mapping[str, Array], graph: bytes, length: int) -> TowerScorer:
-    """Open the tower and run it once on an empty history: a graph that can't answer is refused."""
-    try:
-        session = open_tower(graph)
-        scorer = TowerScorer(
-            session=session,
-            item_vectors=arrays["item_vectors"],
-            item_bias=arrays["item_bias"],
-            default_features=arrays["default_features"],
-            history_length=length,
-            components={
-                stem.removeprefix(COMPONENT): array
-                for stem, array in arrays.items()
-                if stem.startswith(COMPONENT)
-            },
-            own_vectors=arrays.get("own_vectors"),
-        )
-        width = scorer.user_vectors([History.empty()]).shape
-    except Exception as error:  # ONNX Runtime raises classes of its own, without a common base
-        raise ArtifactError(TOWER, f"ONNX Runtime cannot run it ({error})") from error
-    if width != (1, arrays["item_vectors"].shape[1]):
-        raise ArtifactError(TOWER, f"its output is {width}, not one row as wide as the items")
-    return scorer
 
 
 def _rating(manifest: Manifest, arrays: Mapping[str, Array]) -> RatingModel | None:

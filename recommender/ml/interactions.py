@@ -73,13 +73,10 @@ class Interactions:
 
     def followed_by(self, later: Interactions) -> Interactions:
         """Append later events of the same users and items."""
-        return replace(
-            self,
-            **{
-                name: np.concatenate([getattr(self, name), getattr(later, name)])
-                for name in _PER_EVENT
-            },
-        )
+        joined: dict[str, Any] = {
+            name: np.concatenate([getattr(self, name), getattr(later, name)]) for name in _PER_EVENT
+        }
+        return replace(self, **joined)
 
     def positives(self) -> Interactions:
         """Keep events of weight > 0."""

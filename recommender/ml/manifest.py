@@ -11,15 +11,17 @@ SCHEMA_VERSION = 1
 MANIFEST = "manifest.json"
 TOWER = "user_tower.onnx"
 
-Kind = Literal["popularity", "neighbors", "fold_in", "tower"]
+Kind = Literal["popularity", "neighbors", "fold_in", "tower", "blend"]
 
 _SHARED = frozenset({"item_ids.npy", "user_ids.npy", "popularity.npy"})
+_TOWER = _SHARED | {"item_vectors.npy", "item_bias.npy", "default_features.npy", TOWER}
 _NEEDS: Mapping[str, frozenset[str]] = {
     "popularity": _SHARED | {"vectors.npy"},
     "neighbors": _SHARED
     | {"indptr.npy", "indices.npy", "data.npy", "item_bias.npy", "vectors.npy"},
     "fold_in": _SHARED | {"item_vectors.npy", "item_bias.npy", "gram.npy", "offset.npy"},
-    "tower": _SHARED | {"item_vectors.npy", "item_bias.npy", "default_features.npy", TOWER},
+    "tower": _TOWER,
+    "blend": _TOWER | {"indptr.npy", "indices.npy", "data.npy", "neighbor_bias.npy"},
 }
 _NAME = re.compile(r"[a-z0-9_]+\.(npy|onnx|safetensors)")
 

@@ -1,7 +1,7 @@
 """Score items for a user from arrays alone: what serving and evaluation share.
 
 A scorer is read-only and safe to share between threads. It never sees torch: a trained model is
-exported to arrays (and a user tower in ONNX) that one of the four kinds below can read.
+exported to arrays (and a user tower in ONNX) that one of the kinds below can read.
 """
 
 from collections.abc import Mapping, Sequence
@@ -315,6 +315,54 @@ class TowerScorer:
         components = self.components or {"match": self.item_vectors}
         matches = {name: np.asarray(rows[items] @ user) for name, rows in components.items()}
         return {"bias": np.asarray(self.item_bias[items], np.float32), **matches}
+
+
+@dataclass(frozen=True)
+class BlendScorer:
+    """Add to a tower's scores the standardized scores of neighbors, times a weight.
+
+    The tower reads the order of events, the neighbors who took what together; they err apart.
+    """
+
+    tower: TowerScorer
+    neighbors: NeighborScorer
+    neighbor_weight: float
+
+    @property
+    def n_items(self) -> int:
+        """Return M."""
+        return self.tower.n_items
+
+    @property
+    def vectors(self) -> FloatArray:
+        """Return the tower's item vectors at unit length."""
+        return self.tower.vectors
+
+    def score(self, histories: Sequence[History]) -> FloatArray:
+        """Return tower + weight · (neighbors − mean) / deviation, both over the user's items."""
+        scores = self.tower.score(histories)
+        for row, matches in enumerate(self.neighbors.score(histories)):
+            scores[row, 1:] += self.neighbor_weight * _standardized(matches[1:])
+        return scores
+
+    def similar(self, item: int) -> FloatArray:
+        """Return the cosine between the tower's item vectors."""
+        return self.tower.similar(item)
+
+    def parts(self, history: History, items: IntArray) -> dict[str, FloatArray]:
+        """Split into the tower's parts and `neighbors`."""
+        matches = self.neighbors.score([history])[0]
+        own = np.zeros(len(matches), np.float32)
+        own[1:] = self.neighbor_weight * _standardized(matches[1:])
+        return {**self.tower.parts(history, items), "neighbors": own[items]}
+
+
+def _standardized(scores: FloatArray) -> FloatArray:
+    """Return (M,) scores with mean 0 and deviation 1; all zeros when they do not differ."""
+    deviation = float(scores.std())
+    if deviation <= 0:
+        return np.zeros_like(scores)
+    return np.asarray((scores - scores.mean()) / deviation, np.float32)
 
 
 def pack(

@@ -6,6 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from recommender.ml.scoring import (
+    BlendScorer,
     FoldInScorer,
     History,
     NeighborScorer,
@@ -196,3 +197,25 @@ def test_parts_sum_to_the_score_for_every_kind(scorer):
     items = np.array([1, 2])
     total = sum(scorer.parts(events, items).values())
     np.testing.assert_allclose(total, scorer.score([events])[0, items], atol=1e-6)
+
+
+def test_a_blend_adds_standardized_neighbors_to_the_tower():
+    blend = BlendScorer(tower(), neighbors(), 0.8)
+    own, near = tower().score([history([1])])[0], neighbors().score([history([1])])[0]
+    z = (near[1:] - near[1:].mean()) / near[1:].std()
+    np.testing.assert_allclose(blend.score([history([1])])[0, 1:], own[1:] + 0.8 * z, rtol=1e-5)
+
+
+def test_the_parts_of_a_blend_sum_to_its_score():
+    blend, items = BlendScorer(tower(), neighbors(), 0.8), np.array([1, 2, 3])
+    parts = blend.parts(history([1, 2]), items)
+    assert set(parts) == {"bias", "match", "neighbors"}
+    np.testing.assert_allclose(
+        sum(parts.values()), blend.score([history([1, 2])])[0, 1:], rtol=1e-5
+    )
+
+
+def test_neighbors_that_all_score_alike_leave_the_tower_alone():
+    flat = neighbors(bias=np.zeros(4, np.float32))
+    scores = BlendScorer(tower(), flat, 0.8).score([history([])])
+    np.testing.assert_array_equal(scores, tower().score([history([])]))

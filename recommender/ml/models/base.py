@@ -14,11 +14,11 @@ from recommender.ml.artifact import (
     Manifest,
     Payload,
     Weights,
-    build_scorer,
     load_weights,
     rating_payload,
     save_artifact,
 )
+from recommender.ml.assemble import build_scorer
 from recommender.ml.evaluation import decayed_popularity, histories_of
 from recommender.ml.interactions import FloatArray, IntArray, Interactions
 from recommender.ml.manifest import Kind

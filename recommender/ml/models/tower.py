@@ -8,7 +8,8 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from recommender.ml.artifact import COMPONENT, WEIGHTS, Array, pack_weights
+from recommender.ml.artifact import WEIGHTS, Array, pack_weights
+from recommender.ml.assemble import COMPONENT
 from recommender.ml.export import export_tower
 from recommender.ml.interactions import FloatArray, Interactions
 from recommender.ml.losses import full_softmax, sampled_softmax

@@ -7,6 +7,8 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from recommender.ml.interactions import Interactions
+from recommender.ml.models.base import Export
+from recommender.ml.models.item_knn import ItemKNN
 from recommender.ml.models.item_table import Dropout, ItemTable, ItemTableConfig
 from recommender.ml.models.pooling import Pooling
 from recommender.ml.models.tower import TowerModule, TowerRecommender
@@ -35,6 +37,7 @@ class TransformerConfig:
     n_negatives: int = 256
     horizon: int = 1  # a target is drawn from this many next events
     ppmi_window: int = 8  # events apart that count as together, for the start; 0 = random start
+    neighbor_weight: float = 0.8  # of standardized item-neighbor scores in the blend; 0 = none
 
 
 class Block(nn.Module):
@@ -110,7 +113,8 @@ class Transformer(TowerRecommender):
 
     Differs: item vectors start from factored co-occurrence and add content and features; sampled
     softmax with shared, corrected negatives instead of one negative per event; padding right;
-    user features enter at a start position, so even an empty history has a vector.
+    user features enter at a start position, so even an empty history has a vector; item-neighbor
+    scores are blended in, since they err elsewhere.
     """
 
     name = "transformer"
@@ -122,6 +126,22 @@ class Transformer(TowerRecommender):
         table_config = ItemTableConfig(config.embedding_size, START_SCALE, config.id_dropout)
         table = ItemTable(data, table_config, generator)
         return TransformerModule(table, config, data.user_features.shape[1], generator)
+
+    def _export(self, data: Interactions) -> Export:
+        export = super()._export(data)
+        if self.config.neighbor_weight <= 0:
+            return export
+        likeness = ItemKNN(threads=self.threads)
+        for _ in likeness.fit(data):
+            pass
+        found = likeness.export_neighbors()
+        arrays = {name: found.arrays[name] for name in ("indptr", "indices", "data")}
+        return Export(
+            "blend",
+            {**found.scoring, **export.scoring, "neighbor_weight": self.config.neighbor_weight},
+            {**export.arrays, **arrays, "neighbor_bias": found.arrays["item_bias"]},
+            export.raw,
+        )
 
     def _components(self) -> dict[str, Tensor]:
         return self.module.table.components()
