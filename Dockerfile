@@ -9,6 +9,8 @@ ARG PIP_EXTRA_INDEX_URL=""
 RUN pip install --no-cache-dir -r requirements.txt -r requirements-cluster.txt -c constraints.txt \
  && pip install --no-cache-dir --no-deps --require-hashes -r requirements-demo.txt
 COPY . .
+RUN SECRET_KEY=only-for-collecting-static-files-000 TOKEN_KEY=only-for-collecting-static-files-000 \
+    python manage.py collectstatic --noinput --verbosity 0 && touch build/static/collected
 USER recloop
 VOLUME /data
 EXPOSE 8000

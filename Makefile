@@ -30,15 +30,20 @@ $(VENV)/.dev: requirements-dev.txt requirements-cluster.txt $(VENV)/.base
 	@$(BIN)/pip install -q -r requirements-dev.txt -c constraints.txt
 	@touch $@
 
-demo: $(VENV)/.demo ## install, load the films, train and start everything (DATA=generated for made-up data)
+COLLECTED := build/static/collected
+$(COLLECTED): $(VENV)/.base $(shell find static -type f)
+	@$(BIN)/python manage.py collectstatic --noinput --verbosity 0
+	@touch $@
+
+demo: $(VENV)/.demo $(COLLECTED) ## install, load the films, train and start everything (DATA=generated for made-up data)
 	@exec $(BIN)/python manage.py demo --data $(DATA)
 
-demo-check: $(VENV)/.demo $(VENV)/.dev ## the same, in a mode that ends: a browser goes through the whole story (needs chromium)
+demo-check: $(VENV)/.demo $(VENV)/.dev $(COLLECTED) ## the same, in a mode that ends: a browser goes through the whole story (needs chromium)
 	@exec $(BIN)/python manage.py demo --data $(DATA) --then "$(abspath $(BIN))/python -m pytest -m story tests/browser $(ARGS)"
 
 setup: $(VENV)/.dev $(VENV)/.demo ## install everything, tests included
 
-run: $(VENV)/.base ## start web server, workers and scheduler on your own data
+run: $(VENV)/.base $(COLLECTED) ## start web server, workers and scheduler on your own data
 	@$(BIN)/python manage.py migrate --noinput
 	@exec $(BIN)/python manage.py up
 

@@ -73,7 +73,8 @@ def simulate_visits(*, catalog_id: int, n: int) -> None:
     from recommender.simulate.services import Stretch, simulate
 
     at = clock.now()
-    stretch = Stretch(starts_at=at - timedelta(hours=1), ends_at=at, visits=n)
+    first = int(at.timestamp())  # draws visits that no earlier stretch drew
+    stretch = Stretch(at - timedelta(hours=1), at, visits=n, first_visit=first)
     simulate(catalog=catalogs(catalog_id)[0], stretch=stretch)
 
 
@@ -108,8 +109,9 @@ def cleanup() -> None:
 
 def catalogs(catalog_id: int | None = None) -> list[Catalog]:
     """Return one catalog, or all of them."""
-    found = Catalog.objects.order_by("id")
-    return list(found if catalog_id is None else found.filter(pk=catalog_id))
+    if catalog_id is not None:
+        return [Catalog.objects.get(pk=catalog_id)]
+    return list(Catalog.objects.order_by("id"))
 
 
 def queue_run(run: TrainingRun, *, delay_s: float = 0) -> None:

@@ -11,6 +11,7 @@ SNAPSHOTS_DIR = DATA_DIR / "snapshots"
 IMPORTS_DIR = DATA_DIR / "imports"
 STATIC_ROOT = DATA_DIR / "static"
 STATIC_ROOT.mkdir()
+WHITENOISE_USE_FINDERS = True
 PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
 LOGGING = {"level": "ERROR", "as_json": False}
 ENCODER_TEXT = "hashing"

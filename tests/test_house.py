@@ -46,23 +46,20 @@ def test_nothing_is_pickled_or_loaded_by_torch() -> None:
     found = [
         path.name
         for path in CODE
-        if path.name != "test_house.py" and banned.search(path.read_text())
+        if "tests" not in path.parts  # they craft hostile files
+        if banned.search(path.read_text())
     ]
     assert found == []
 
 
 def test_only_settings_read_the_environment() -> None:
-    allowed = {"env.py", "settings.py", "settings_test.py", "wsgi.py", "celery.py"}
+    reading = re.compile(r"os\.environ(\[|\.get\()|os\.getenv\(")
     readers = [
-        str(path.relative_to(ROOT))
+        path.name
         for path in (ROOT / "recommender").rglob("*.py")
-        if "os.environ[" in path.read_text()
-        or "os.environ.get" in path.read_text()
-        or "os.getenv" in path.read_text()
+        if reading.search(path.read_text())
     ]
-    assert [path for path in readers if Path(path).name not in allowed] == [
-        "recommender/train/failpoints.py"
-    ]
+    assert readers == []
 
 
 def test_only_charts_import_plotly() -> None:

@@ -168,6 +168,7 @@ def test_a_killed_supervisor_takes_its_children_with_it(tmp_path):
     boss.wait()
     pid = int(note.read_text())
     wait_until(lambda: not _is_alive(pid), 5)
+    assert boss.returncode == -9
 
 
 def _is_alive(pid: int) -> bool:

@@ -21,8 +21,8 @@ from recommender.errors import BadData, Missing, RecommenderError
 from recommender.jobs.models import Job
 from recommender.jobs.services import enqueue, workers_alive
 from recommender.management.progress import step
-from recommender.ml.encoders import load_encoder
 from recommender.ml.artifact import load_model
+from recommender.ml.encoders import load_encoder
 from recommender.promote import services as promotions
 from recommender.promote.models import ModelVersion
 from recommender.serve import services as serve
@@ -59,12 +59,14 @@ class Health:
         return all(line.is_good for line in self.lines)
 
 
-def doctor(options: Options) -> Health:
+def doctor(options: Options) -> Health:  # noqa: ARG001 - all operations take options
     """Look at database, migrations, workers, live model, encoder, disk and clock."""
     lines = [_database()]
-    if lines[0].is_good:
-        lines += [_migrations(), _workers(), *_model(options), _encoder()]
-    return Health([*lines, _disk(), _clock()])
+    if lines[-1].is_good:
+        lines.append(_migrations())
+    if lines[-1].is_good:
+        lines += [_workers(), *_models()]
+    return Health([*lines, _encoder(), _disk(), _clock()])
 
 
 def _database() -> Line:
@@ -93,7 +95,7 @@ def _workers() -> Line:
     return Line("workers", True, f"alive for {', '.join(sorted(queues))}")
 
 
-def _model(options: Options) -> list[Line]:
+def _models() -> list[Line]:
     lines = []
     for catalog in Catalog.objects.order_by("slug"):
         version = ModelVersion.objects.live().filter(catalog=catalog).first()
@@ -227,7 +229,7 @@ def versions(options: Options) -> list[dict[str, Any]]:
     return rows
 
 
-def jobs(options: Options) -> list[dict[str, Any]]:
+def jobs(options: Options) -> list[dict[str, Any]]:  # noqa: ARG001
     """List jobs that are open or dead."""
     states = [Job.State.DUE, Job.State.CLAIMED, Job.State.DEAD]
     found = Job.objects.filter(state__in=states).order_by("id")

@@ -66,4 +66,3 @@ def step(label: str) -> Iterator[Bar]:
     yield bar
     done, total = bar.last
     bar.finish(f"{done:,}" if total else "")
-

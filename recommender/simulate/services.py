@@ -61,8 +61,7 @@ def simulate(
         share = (number + 0.5) / stretch.visits
         moment = stretch.starts_at + (stretch.ends_at - stretch.starts_at) * share
         rng = np.random.default_rng([world.config.seed, stretch.first_visit + number])
-        with clock.at(moment):
-            _visit(catalog, world, row_of, rng)
+        _visit(catalog, world, row_of, (moment, rng))
         if progress:
             progress(number + 1, stretch.visits)
     return max(0, stretch.visits - done)
@@ -88,8 +87,12 @@ def _external_id(visitor: Visitor) -> str:
 
 
 def _visit(
-    catalog: Catalog, world: World, row_of: dict[int, int], rng: np.random.Generator
+    catalog: Catalog,
+    world: World,
+    row_of: dict[int, int],
+    draw: tuple[datetime, np.random.Generator],
 ) -> None:
+    moment, rng = draw
     visitor = world.visitors[int(rng.integers(len(world.visitors)))]
     user = collect.find_user(catalog, _external_id(visitor))
     request = ListRequest(
@@ -104,9 +107,7 @@ def _visit(
     page = serve.home(request)
     events = _react(page, world, visitor, row_of, rng)
     if events:
-        collect.record_events(
-            catalog=catalog, events=events, source="simulated", default_user=user
-        )
+        collect.record_events(catalog=catalog, events=events, source="simulated", default_user=user)
 
 
 def _react(
@@ -147,6 +148,4 @@ def _event(
     value: float | None = None,
 ) -> NewEvent:
     event_id = uuid.UUID(bytes=rng.bytes(16), version=4)
-    return NewEvent(
-        type=kind, event_id=event_id, token=card.token, value=value, occurred_at=moment
-    )
+    return NewEvent(type=kind, event_id=event_id, token=card.token, value=value, occurred_at=moment)

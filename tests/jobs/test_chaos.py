@@ -82,6 +82,7 @@ def test_a_killed_idle_child_does_not_leave_the_worker_deaf(busy):
     kill(int(busy.notes("before")[0][1]))
     enqueue(busy, "test.note", text="after")
     wait_until(lambda: busy.notes("after"), 15)
+    assert len(busy.notes("after")) == 1
 
 
 def test_a_hanging_or_crashing_task_is_killed_and_the_queue_drains(busy):

@@ -44,7 +44,9 @@ class Command(BaseCommand):
         self.announce(found, time.monotonic() - started)
         if options["then"]:
             sys.exit(self.run_against(options["then"]))
-        call_command("up")
+        self.stdout.flush()
+        # A fresh process: this one has torch in memory, which the supervisor never needs.
+        os.execv(sys.executable, [sys.executable, "manage.py", "up"])  # noqa: S606 - our own
 
     def available(self, data: str) -> str:
         """Fall back to generated data, and say so, where the packages are missing."""
