@@ -32,7 +32,6 @@ from recommender.simulate.services import simulate as play
 from recommender.tasks import run_now
 from recommender.train import services as train_services
 
-FORMATS = imports.FORMATS
 LEAST_FREE_BYTES = 1_000_000_000
 
 Options = dict[str, Any]

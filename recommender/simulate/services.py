@@ -104,10 +104,14 @@ def _visit(
         session_id=f"simulated-{visitor.number}",
         device="desktop",
     )
-    page = serve.home(request)
-    events = _react(page, world, visitor, row_of, rng)
+    with clock.at(moment):
+        page = serve.home(request)
+        events = _react(page, world, visitor, row_of, rng)
     if events:
-        collect.record_events(catalog=catalog, events=events, source="simulated", default_user=user)
+        with clock.at(max(event.occurred_at or moment for event in events)):
+            collect.record_events(
+                catalog=catalog, events=events, source="simulated", default_user=user
+            )
 
 
 def _react(

@@ -12,6 +12,7 @@ from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError
 
+from recommender.catalog.formats import FORMATS
 from recommender.errors import RecommenderError
 from recommender.management import operations
 
@@ -36,7 +37,7 @@ class Command(BaseCommand):
         create.add_argument("--default", action="store_true", help="serve it at /")
         load = commands.add_parser("import", help="load items, users or events from a file")
         load.add_argument("kind", choices=["items", "users", "events", "all"])
-        load.add_argument("format", choices=sorted(operations.FORMATS))
+        load.add_argument("format", choices=sorted(FORMATS))
         load.add_argument("path")
         commands.add_parser("embed", help="let the text encoder read new and changed items")
         train = commands.add_parser("train", help="queue a training run")
