@@ -64,6 +64,7 @@ def run(chore: Callable[[], object]) -> None:
     """Run beat and its keeper until told to stop; the keeper does `chore` every five seconds."""
     from recsite.celery import app
 
+    app.loader.import_default_modules()  # the keeper must know which tasks exist
     name = f"scheduler-{os.getpid()}@{socket.gethostname()}"
     keeper = Keeper(Duty(name, QUEUE, publishes=bool(settings.BROKER_URL), chore=chore))
     beat = Service(app, max_interval=1, scheduler_cls=OutboxScheduler)

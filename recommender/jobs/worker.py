@@ -70,7 +70,15 @@ class Work:
 
     def ready(self, **_signal: Any) -> None:
         """Begin to take jobs, and to watch the children."""
-        self.worker.pool._pool.on_process_down = self.child_ended
+        pool = self.worker.pool._pool
+        clean_up = pool.on_process_down  # with a broker, the pool's own book-keeping
+
+        def down(child: Any) -> None:
+            if clean_up:
+                clean_up(child)
+            self.child_ended(child)
+
+        pool.on_process_down = down
         self.keeper.start()
 
     def stopping(self, **_signal: Any) -> None:

@@ -177,3 +177,9 @@ def test_with_a_broker_that_dies_and_forgets_every_job_runs_once(site):
     site.processes.append(subprocess.Popen([*redis, "--loglevel", "warning"]))
     assert wait_until(lambda: state(site, second) == "done", 30) < 30
     assert (len(site.notes("first")), len(site.notes("second"))) == (1, 1)
+    crash = enqueue_in_python(site, "test.crash", max_attempts=1)
+    wait_until(lambda: state(site, crash) == "dead", 20)
+    last = enqueue_in_python(site, "test.note", text="last")
+    wait_until(lambda: state(site, last) == "done", 20)
+    dead = site.sql("SELECT id FROM recommender_job WHERE state = 'dead'")
+    assert dead == [(crash,)]
