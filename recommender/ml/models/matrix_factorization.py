@@ -29,9 +29,9 @@ class MatrixFactorizationConfig:
     """Set the size of the factors and how much an event outweighs an absence."""
 
     embedding_size: int = 48
-    epochs: int = 12
+    epochs: int = 8
     reg: float = 8.0
-    alpha: float = 10.0  # confidence added by an event of weight 1
+    alpha: float = 3.0  # confidence added by an event of weight 1
     half_life_scale: float = 4.0  # stretches every event type's half-life
 
 

@@ -28,16 +28,16 @@ class TransformerConfig:
     history_length: int = 50  # events read; older ones are not
     dropout: float = 0.3
     id_dropout: float = 0.05  # share of item ids hidden, so that content learns to stand in
-    epochs: int = 30
+    epochs: int = 40
     warm_epochs: int = 6  # instead of `epochs` when starting from an earlier version
     patience: int = 8  # epochs without a better validation before stopping
     learning_rate: float = 2e-3
     reg: float = 1e-4  # AdamW's weight decay
     batch_size: int = 3_000  # positions
     n_negatives: int = 256
-    horizon: int = 1  # a target is drawn from this many next events
+    horizon: int = 3  # a target is drawn from this many next events
     ppmi_window: int = 8  # events apart that count as together, for the start; 0 = random start
-    neighbor_weight: float = 0.8  # of standardized item-neighbor scores in the blend; 0 = none
+    neighbor_weight: float = 0.3  # of standardized item-neighbor scores in the blend; 0 = none
 
 
 class Block(nn.Module):
