@@ -118,7 +118,7 @@ SNIPPETS: tuple[Snippet, ...] = (
     Snippet(
         "metrics",
         _("Read click-through rates"),
-        _("By day, version or position, each with its 95 % interval."),
+        _("By day, version or position, each with its interval (95 %)."),
         "GET",
         "/api/v1/metrics?by=version",
     ),
