@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import base64
 import json
 import os
 import shutil
 import urllib.error
 import urllib.request
-from collections.abc import Iterator
+import uuid
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from email.message import Message
 from typing import Any
 
 import pytest
@@ -25,6 +28,14 @@ ARGS = [
 ]
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Tell the story in its order, wherever other tests are shuffled."""
+    places = [place for place, item in enumerate(items) if item.get_closest_marker("story")]
+    ordered = sorted((items[place] for place in places), key=lambda item: item.reportinfo()[:2])
+    for place, item in zip(places, ordered, strict=True):
+        items[place] = item
+
+
 @dataclass(frozen=True)
 class Demo:
     url: str
@@ -34,7 +45,7 @@ class Demo:
 @dataclass(frozen=True)
 class Answer:
     status: int
-    headers: dict[str, str]
+    headers: Message  # names in any case
     text: str
 
     @property
@@ -80,6 +91,33 @@ def signed_in(context: BrowserContext, demo: Demo, who: str) -> Page:
     return page
 
 
+Enter = Callable[..., Page]
+
+
+@pytest.fixture
+def enter(browser: Browser, demo: Demo) -> Iterator[Enter]:
+    """Open a page of a browser in which the account is logged in; nobody for None."""
+    made: list[BrowserContext] = []
+
+    def open_page(who: str | None, **options: Any) -> Page:
+        if who and who not in STATES:
+            first = browser.new_context(base_url=demo.url, locale="en-US")
+            STATES[who] = signed_in(first, demo, who).context.storage_state()
+            first.close()
+        given = {"viewport": {"width": 1280, "height": 800}, "locale": "en-US"} | options
+        state = STATES[who] if who else None
+        made.append(browser.new_context(base_url=demo.url, storage_state=state, **given))
+        made[-1].set_default_timeout(15_000)
+        return made[-1].new_page()
+
+    yield open_page
+    for context in made:
+        context.close()
+
+
+STATES: dict[str, Any] = {}  # one log-in per account: tries per minute are limited
+
+
 class Client:
     """A program with a key: what curl does, in a line."""
 
@@ -99,9 +137,19 @@ class Client:
         )
         try:
             with urllib.request.urlopen(request, timeout=30) as answer:
-                return Answer(answer.status, dict(answer.headers), answer.read().decode())
+                return Answer(answer.status, answer.headers, answer.read().decode())
         except urllib.error.HTTPError as error:
-            return Answer(error.code, dict(error.headers), error.read().decode())
+            return Answer(error.code, error.headers, error.read().decode())
+
+    def totals(self) -> tuple[int, int]:
+        """Return all views and clicks so far."""
+        series = self("GET", "/api/v1/metrics?by=version").json["series"]
+        return sum(row["views"] for row in series), sum(row["clicks"] for row in series)
+
+    def user_of(self, token: str) -> str:
+        """Return the outside id of the person to whom a card was shown."""
+        slate = uuid.UUID(bytes=base64.urlsafe_b64decode(token + "=" * (-len(token) % 4))[:16])
+        return str(self("GET", f"/api/v1/slates/{slate}").json["user"])
 
 
 @pytest.fixture(scope="session")

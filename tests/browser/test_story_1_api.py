@@ -26,7 +26,7 @@ def views_and_clicks(api: Client) -> dict[str, tuple[int, int]]:
     today = datetime.now(UTC).date()
     answer = api("GET", f"/api/v1/metrics?from={today}&to={today + timedelta(days=1)}&by=version")
     assert answer.status == 200, answer.text
-    return {str(row["version"]): (row["views"], row["clicks"]) for row in answer.json["series"]}
+    return {str(row["key"]): (row["views"], row["clicks"]) for row in answer.json["series"]}
 
 
 def test_three_calls_give_a_list_and_clicks_come_back_under_its_version(api: Client) -> None:
