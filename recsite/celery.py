@@ -18,4 +18,12 @@ app.conf.update(
 if app.conf.broker_url == "memory://":
     # The embedded queue: how often a worker looks into its own memory.
     app.conf.broker_transport_options = {"polling_interval": 0.05}
+else:
+    app.conf.broker_transport_options = {
+        **app.conf.broker_transport_options,
+        "max_retries": 1,  # of a publisher; kombu's own default goes on until the timeout
+        "interval_start": 0.0,
+        "interval_max": 0.1,
+        "socket_connect_timeout": 2.0,
+    }
 app.autodiscover_tasks(["recommender"])

@@ -1,5 +1,7 @@
 """Send jobs to Celery: to a broker, or to the worker's own memory when none is set."""
 
+import time
+
 import structlog
 from kombu.exceptions import OperationalError
 
@@ -7,6 +9,9 @@ from recommender.jobs import services
 from recommender.jobs.models import Job
 
 log = structlog.get_logger(__name__)
+
+AWAY_S = 5.0
+_away_until = 0.0  # per process: nobody waits for a broker that failed a moment ago
 
 
 def publish(job_id: int) -> bool:
@@ -24,6 +29,18 @@ def publish(job_id: int) -> bool:
         log.warning("broker_away", job=job_id, error=str(error))
         return False
     return True
+
+
+def publish_after_commit(job_id: int) -> bool:
+    """Publish from a request; while the broker is away, leave it to the scheduler at once."""
+    global _away_until
+    if time.monotonic() < _away_until:
+        return False
+    _away_until = 0.0
+    sent = publish(job_id)
+    if not sent:
+        _away_until = time.monotonic() + AWAY_S
+    return sent
 
 
 def publish_unpublished() -> int:

@@ -70,7 +70,7 @@ def enqueue(
     if settings.BROKER_URL and delay_s <= 0:
         from recommender.jobs import delivery  # needs Celery, which the embedded web never loads
 
-        transaction.on_commit(partial(delivery.publish, job.pk), robust=True)
+        transaction.on_commit(partial(delivery.publish_after_commit, job.pk), robust=True)
     return job
 
 

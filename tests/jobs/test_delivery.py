@@ -12,6 +12,7 @@ BROKER = "redis://127.0.0.1:1/0"
 
 @pytest.fixture
 def sent(monkeypatch):
+    monkeypatch.setattr(delivery, "_away_until", 0.0)
     jobs: list[int] = []
     monkeypatch.setattr(delivery, "send", lambda job: jobs.append(job.pk))
     return jobs
@@ -73,6 +74,24 @@ def test_a_broker_that_is_away_costs_a_request_nothing(monkeypatch):
     assert not delivery.publish(job.pk)
     job.refresh_from_db()
     assert (job.state, job.lease_expires_at) == ("due", None)
+
+
+def test_while_the_broker_is_away_only_the_first_request_waits_for_it(monkeypatch):
+    tried = []
+
+    def refuse(job: Job) -> None:
+        tried.append(job.pk)
+        raise OperationalError("Connection refused")
+
+    monkeypatch.setattr(delivery, "send", refuse)
+    monkeypatch.setattr(delivery, "_away_until", 0.0)
+    jobs = [enqueue() for _ in range(3)]
+    assert [delivery.publish_after_commit(job.pk) for job in jobs] == [False] * 3
+    assert tried == [jobs[0].pk]
+    moment = delivery.time.monotonic() + delivery.AWAY_S
+    monkeypatch.setattr(delivery.time, "monotonic", lambda: moment)
+    delivery.publish_after_commit(jobs[1].pk)
+    assert tried == [jobs[0].pk, jobs[1].pk]
 
 
 def test_jobs_flow_again_at_the_first_look_after_the_broker_returned(monkeypatch, sent):
