@@ -1,6 +1,8 @@
+import threading
 from datetime import UTC, datetime, timedelta
 
 import pytest
+from django.db import OperationalError
 
 from recommender.jobs import delivery, keeper, services
 from recommender.jobs.keeper import Duty, Keeper
@@ -86,3 +88,23 @@ def test_an_unknown_task_does_not_block_the_queue(sent):
     own.look()
     own.look()
     assert sent == [job.pk]
+
+
+def test_a_keeper_outlives_a_database_that_is_away_and_any_other_error(monkeypatch):
+    monkeypatch.setattr(keeper, "POLL_S", 0.001)
+    errors = iter([OperationalError("locked"), ValueError("odd")])
+    looked = threading.Event()
+    own = Keeper(Duty("w", "default"))
+
+    def look() -> None:
+        for error in errors:
+            raise error
+        looked.set()
+
+    monkeypatch.setattr(own, "look", look)
+    services.report_worker(name="w", queue="default", pid=1)
+    own.start()
+    assert looked.wait(5)
+    own.stop()
+    assert not own._thread.is_alive()
+    assert not Worker.objects.exists()

@@ -1,6 +1,7 @@
 from datetime import UTC, datetime, timedelta
 
 import pytest
+from django.db import OperationalError
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -204,3 +205,44 @@ def test_the_check_costs_one_query_a_second(run, django_assert_num_queries):
     with django_assert_num_queries(1):
         for _ in range(100):
             heart.check()
+
+
+@pytest.fixture
+def fast_heart(run, monkeypatch):
+    """Return a function that lets a heart beat three times with the given answers."""
+
+    def beat(*answers):
+        beats = iter(answers)
+        heart = Heart(claim(run))
+
+        def answer(lease):
+            try:
+                outcome = next(beats)
+            except StopIteration:
+                heart._done.set()
+                return False
+            if isinstance(outcome, Exception):
+                raise outcome
+            return outcome
+
+        monkeypatch.setattr(leases, "HEARTBEAT_S", 0.001)
+        monkeypatch.setattr(leases, "heartbeat", answer)
+        with heart:
+            heart._done.wait(5)
+        return heart
+
+    return beat
+
+
+def test_a_heart_goes_on_beating_when_the_database_is_away_for_a_moment(fast_heart):
+    heart = fast_heart(OperationalError("database is locked"), False)
+    assert heart._reason is None
+
+
+def test_a_heart_that_lost_its_run_stops_and_tells_the_trainer(fast_heart, monkeypatch):
+    heart = fast_heart(False)
+    monkeypatch.setattr(leases, "heartbeat", lambda lease: (_ for _ in ()).throw(LeaseLost("x")))
+    heart._done.clear()
+    heart._beat()
+    with pytest.raises(LeaseLost):
+        heart.check()
