@@ -70,6 +70,14 @@ class VersionRow:
         return self.version.state == ModelVersion.State.LIVE
 
     @property
+    def is_kept_back(self) -> bool:
+        """Tell whether the gate kept it from going live; a person may still promote it."""
+        if self.version.state == ModelVersion.State.REJECTED:
+            return True
+        verdict = (self.run.verdict if self.run else None) or {}
+        return verdict.get("is_better") is False
+
+    @property
     def figures(self) -> list[Figure | None]:
         """Return the table's metrics in the order of SHOWN_METRICS."""
         return [self.figure(name) for name in SHOWN_METRICS]
@@ -206,11 +214,3 @@ def decisions_about(version: ModelVersion) -> list[Promotion]:
     """List the decisions that name one version, newest first. One query."""
     rows = Promotion.objects.filter(version=version).select_related("version", "previous")
     return list(rows.order_by("-id"))
-
-
-def gate_failed(row: VersionRow) -> bool:
-    """Tell whether the gate kept this version from going live; a person may still promote it."""
-    if row.version.state == ModelVersion.State.REJECTED:
-        return True
-    verdict = (row.run.verdict if row.run else None) or {}
-    return verdict.get("is_better") is False

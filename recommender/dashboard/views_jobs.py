@@ -56,7 +56,6 @@ def run(request: HttpRequest, run_id: int) -> HttpResponse:
         "run": card.run,
         "status": status_of(card),
         "row": row,
-        "gate_failed": queries_models.gate_failed(row) if row else False,
         "verdict": verdict_lines(card.run.verdict),
         "charts": [
             charts_models.validation(card.run.history, card.best_epoch),

@@ -112,7 +112,6 @@ def detail(request: HttpRequest, number: int) -> HttpResponse:
         "segment_metrics": SEGMENT_METRICS,
         "charts": drawn,
         "decisions": queries_models.decisions_about(row.version),
-        "gate_failed": queries_models.gate_failed(row),
         "verdict": verdict_lines(row.run.verdict if row.run else None),
     }
     return page(request, "model.html", catalog, context, here="models")
@@ -243,7 +242,7 @@ def promote(request: HttpRequest, number: int) -> HttpResponse:
     """Make a version live. Against the gate, its name must have been typed."""
     catalog = required_scope(request)
     row = queries_models.version_row(catalog, number)
-    is_forced = queries_models.gate_failed(row)
+    is_forced = row.is_kept_back
 
     def act() -> str:
         if is_forced and request.POST.get("confirm", "").strip() != row.label:

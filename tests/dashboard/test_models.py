@@ -100,6 +100,8 @@ def test_a_verdict_against_a_candidate_asks_for_its_name_too(world: World, ops: 
     page = ops.get("/ops/models/3/").content.decode()
     assert 'name="confirm"' in page
     assert "Its lists reach only 10.0 % of all items; at least 30.0 % is asked for." in page
+    table = ops.get("/ops/models/").content.decode()
+    assert "Decide on v3" in table and "/ops/models/3/promote/" not in table
     ops.post("/ops/models/3/promote/", {"confirm": "v4"})
     assert calls == []
 
