@@ -6,6 +6,7 @@ from datetime import datetime
 from typing import Any
 
 from django.utils.translation import gettext as _
+from django.utils.translation import gettext_noop
 
 from recommender.accounts.models import ApiKey
 from recommender.catalog.models import Catalog, Item
@@ -16,6 +17,14 @@ from recommender.errors import Missing
 from recommender.promote.models import ModelVersion
 from recommender.train.models import TrainingRun
 
+NOUNS = (
+    gettext_noop("item"),
+    gettext_noop("user"),
+    gettext_noop("slate"),
+    gettext_noop("run"),
+    gettext_noop("version"),
+    gettext_noop("rating"),
+)
 FAR = 2**31 - 1  # larger numbers in an address cannot be anybody's
 
 
@@ -30,7 +39,10 @@ class UserCard:
 
 def nothing(kind: str, name: str) -> str:
     """Say that this catalog has no such thing."""
-    return _("There is no %(kind)s %(name)r in this catalog.") % {"kind": kind, "name": name[:60]}
+    return _("There is no %(kind)s %(name)r in this catalog.") % {
+        "kind": _(kind),
+        "name": name[:60],
+    }
 
 
 def item(catalog: Catalog, external_id: str) -> Item:

@@ -4,6 +4,16 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from django.utils.translation import gettext_noop
+
+PLACES = (
+    gettext_noop("query"),
+    gettext_noop("path"),
+    gettext_noop("header"),
+    gettext_noop("body"),
+    gettext_noop("answer"),
+)
+
 
 @dataclass(frozen=True)
 class Field:
@@ -11,7 +21,7 @@ class Field:
 
     name: str
     kind: str
-    place: str  # query, path, header, body, answer
+    place: str  # one of PLACES
     is_required: bool
     text: str
 

@@ -30,8 +30,10 @@ class RunOutput(serializers.Serializer[Any]):
     metrics = serializers.DictField()
     eta_s = serializers.FloatField(allow_null=True)
     verdict = serializers.DictField(allow_null=True)
-    model_version = serializers.SerializerMethodField()
-    error = serializers.SerializerMethodField()
+    model_version = serializers.SerializerMethodField(
+        help_text=gettext_lazy("The version that the run made, once there is one")
+    )
+    error = serializers.SerializerMethodField(help_text=gettext_lazy("What went wrong, or null"))
 
     def get_model_version(self, run: TrainingRun) -> str | None:
         """Name the version that the run made, once there is one."""

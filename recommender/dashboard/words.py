@@ -59,6 +59,7 @@ MODELS: dict[str, Promise] = {
     "two_tower": gettext_lazy("Two towers"),
     "transformer": gettext_lazy("Transformer"),
     "random": gettext_lazy("Random"),
+    "champion": gettext_lazy("live version"),
 }
 METRICS: dict[str, Promise] = {
     "precision": gettext_lazy("Precision"),
@@ -72,6 +73,15 @@ METRICS: dict[str, Promise] = {
     "novelty": gettext_lazy("Novelty"),
     "diversity": gettext_lazy("Diversity"),
     "ild": gettext_lazy("Diversity"),
+    "finite_scores": gettext_lazy("Finite scores"),
+}
+STRATEGIES: dict[str, Promise] = {
+    "neural": gettext_lazy("Deep"),
+    "item_item": gettext_lazy("Similar"),
+    "neighbours": gettext_lazy("Like minds"),
+    "mean": gettext_lazy("Public favorites"),
+    "popular": gettext_lazy("Popular"),
+    "cold_start": gettext_lazy("Popular and new"),
 }
 SEGMENTS: dict[str, Promise] = {
     "new": gettext_lazy("New users"),

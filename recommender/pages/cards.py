@@ -41,6 +41,7 @@ GENRES: dict[str, tuple[Any, int]] = {
     "Thriller": (pgettext_lazy("genre", "Thriller"), 0),
     "War": (pgettext_lazy("genre", "War"), 4),
     "Western": (pgettext_lazy("genre", "Western"), 3),
+    "unknown": (pgettext_lazy("genre", "unknown"), 0),
 }
 RATING_WORDS = (
     gettext_lazy("not for me"),

@@ -3,6 +3,7 @@
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from functools import reduce
 from typing import TYPE_CHECKING, Any
 
 from django.utils import translation
@@ -106,7 +107,13 @@ def _sentence(is_better: bool, checks: Sequence[Mapping[str, Any]]) -> str:
         compared = ("refresh", "champion", "popularity", "first")
         decisive = [check for check in checks if check["name"] in compared][:1]
     outcome = gettext(BETTER if is_better else KEPT_BACK)
-    return " ".join([outcome, *(check_sentence(check) for check in decisive)])
+    told = (check_sentence(check) for check in decisive)
+    return reduce(_after, told, outcome)
+
+
+def _after(first: str, then: str) -> str:
+    """Join two sentences; Chinese needs no space between them."""
+    return gettext("%(first)s %(then)s") % {"first": first, "then": then}
 
 
 def _numbers(check: Mapping[str, Any]) -> dict[str, Any]:

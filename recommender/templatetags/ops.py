@@ -11,6 +11,8 @@ from django.urls import reverse
 from recommender.dashboard import words
 from recommender.dashboard.charts import Chart
 from recommender.dashboard.queries_models import Figure
+from recommender.promote.models import Promotion
+from recommender.promote.words import reason_of
 
 register = template.Library()
 
@@ -64,6 +66,18 @@ def trigger(name: str) -> str:
 def model_name(name: str) -> str:
     """Say a model's name."""
     return words.word(words.MODELS, name)
+
+
+@register.filter
+def strategy(name: str) -> str:
+    """Say what produced a list."""
+    return words.word(words.STRATEGIES, name)
+
+
+@register.filter
+def reason(decision: Promotion) -> str:
+    """Say why a decision was taken."""
+    return reason_of(decision)
 
 
 @register.filter
