@@ -9,10 +9,10 @@ import shutil
 import urllib.error
 import urllib.request
 import uuid
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from email.message import Message
-from typing import Any
+from typing import Any, ClassVar
 
 import pytest
 from playwright.sync_api import Browser, BrowserContext, Page, sync_playwright
@@ -91,31 +91,38 @@ def signed_in(context: BrowserContext, demo: Demo, who: str) -> Page:
     return page
 
 
-Enter = Callable[..., Page]
+class Enter:
+    """Open a page of a browser in which the account is logged in; nobody for None."""
+
+    states: ClassVar[dict[str, Any]] = {}  # one log-in per account: tries per minute are limited
+
+    def __init__(self, browser: Browser, demo: Demo) -> None:
+        self.browser = browser
+        self.demo = demo
+        self.made: list[BrowserContext] = []
+
+    def __call__(self, who: str | None, **options: Any) -> Page:
+        if who and who not in self.states:
+            first = self.browser.new_context(base_url=self.demo.url, locale="en-US")
+            self.states[who] = signed_in(first, self.demo, who).context.storage_state()
+            first.close()
+        given = {"viewport": {"width": 1280, "height": 800}, "locale": "en-US"} | options
+        state = self.states[who] if who else None
+        context = self.browser.new_context(base_url=self.demo.url, storage_state=state, **given)
+        context.set_default_timeout(15_000)
+        self.made.append(context)
+        return context.new_page()
+
+    def close(self) -> None:
+        for context in self.made:
+            context.close()
 
 
 @pytest.fixture
 def enter(browser: Browser, demo: Demo) -> Iterator[Enter]:
-    """Open a page of a browser in which the account is logged in; nobody for None."""
-    made: list[BrowserContext] = []
-
-    def open_page(who: str | None, **options: Any) -> Page:
-        if who and who not in STATES:
-            first = browser.new_context(base_url=demo.url, locale="en-US")
-            STATES[who] = signed_in(first, demo, who).context.storage_state()
-            first.close()
-        given = {"viewport": {"width": 1280, "height": 800}, "locale": "en-US"} | options
-        state = STATES[who] if who else None
-        made.append(browser.new_context(base_url=demo.url, storage_state=state, **given))
-        made[-1].set_default_timeout(15_000)
-        return made[-1].new_page()
-
-    yield open_page
-    for context in made:
-        context.close()
-
-
-STATES: dict[str, Any] = {}  # one log-in per account: tries per minute are limited
+    made = Enter(browser, demo)
+    yield made
+    made.close()
 
 
 class Client:
