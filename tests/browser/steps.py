@@ -74,6 +74,14 @@ def rate(page: Page, place: Locator, stars: int) -> None:
     assert waited.value.status == 200
 
 
+def dismiss(page: Page, place: Locator) -> None:
+    """Press "not interested" and wait for the answer."""
+    with page.expect_response(lambda answer: answer.url.endswith("/dismiss/")) as waited:
+        place.locator("form[data-enhance=dismiss] button").first.click()
+    assert waited.value.status == 200
+    page.locator(".card-hidden").first.wait_for()
+
+
 def ratings(page: Page) -> dict[str, float]:
     """Read every page of the history: title → stars."""
     page.goto("/history/")

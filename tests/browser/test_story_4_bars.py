@@ -11,7 +11,7 @@ from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Browser, Page, Response
 
 from tests.browser.conftest import Demo, Enter
-from tests.browser.steps import Watch, watch
+from tests.browser.steps import Watch, dismiss, rate, watch
 
 pytestmark = pytest.mark.story
 RULES = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"]
@@ -29,14 +29,15 @@ PAGES: dict[str, tuple[str | None, str]] = {
     "home of a newcomer": (None, "/"),
     "item": ("visitor", "{item}"),
     "why": ("visitor", "{why}"),
-    "search": ("visitor", "/search/?q=star+wras"),
+    "search": ("visitor", "/search/?q=love"),
     "search without a hit": ("visitor", "/search/?q=qqxzzy"),
     "browse": ("visitor", "/browse/"),
     "category": ("visitor", "/browse/Comedy/"),
     "more": ("visitor", "/more/for_you/"),
     "history": ("visitor", "/history/"),
     "empty history": (None, "/history/"),
-    "hidden": ("visitor", "/hidden/"),
+    "hidden": ("newcomer", "/hidden/"),
+    "nothing hidden": (None, "/hidden/"),
     "privacy": ("visitor", "/preferences/privacy/"),
     "about": ("visitor", "/about/ranking/"),
     "welcome": (None, "/welcome/"),
@@ -118,6 +119,9 @@ class Tour:
 @pytest.fixture(scope="module")
 def tour(browser: Browser, demo: Demo) -> Iterator[Tour]:
     enter = Enter(browser, demo)
+    page = enter("newcomer")
+    page.goto("/")
+    dismiss(page, page.locator(".card").first)  # so that the page of hidden items has one
     yield Tour(enter)
     enter.close()
 
@@ -141,6 +145,40 @@ def test_a_page_keeps_to_the_bars(tour: Tour, setting: str, name: str) -> None:
     assert tour.violations(page) == []
     errors = [text for text in seen.errors if not (is_missing and "404" in text)]
     assert (errors, seen.strangers) == ([], [])
+
+
+def test_what_acts_leave_behind_keeps_to_the_bars(tour: Tour) -> None:
+    page, seen, _answer = tour.visit("zh-dark-320", "home of a newcomer")
+    cards = page.locator(".card")
+    dismiss(page, cards.nth(2))
+    rate(page, cards.nth(0), 3)
+    page.wait_for_selector("#rows:not([aria-busy])")
+    cards.nth(1).locator("summary").click()
+    assert page.locator("#status .message").is_visible()
+    assert page.evaluate("document.documentElement.scrollWidth - innerWidth") <= 0
+    assert page.evaluate(SMALL_TARGETS) == []
+    assert tour.violations(page) == []
+    assert seen.errors == []
+
+
+def test_the_checks_see_what_is_wrong(tour: Tour) -> None:
+    page, seen, _answer = tour.visit("en-light-1280", "browse")
+    page.evaluate(
+        """() => {
+            const button = document.createElement("button");
+            Object.assign(button.style, {width: "9px", height: "9px", minHeight: 0, padding: 0});
+            const wide = document.createElement("p");
+            wide.style.width = "3000px";
+            document.querySelector("main").append(button, wide);
+            const script = document.createElement("script");
+            script.textContent = "1";
+            document.head.append(script);
+        }"""
+    )
+    assert page.evaluate("document.documentElement.scrollWidth - innerWidth") > 0
+    assert len(page.evaluate(SMALL_TARGETS)) == 1
+    assert [one for one in tour.violations(page) if one.startswith("button-name")]
+    assert any("Content Security Policy" in text for text in seen.errors)
 
 
 @pytest.mark.parametrize("name", ["home", "item", "category", "search", "welcome", "history"])
