@@ -253,7 +253,8 @@ def verdict(
         head = _("%(head)s, with %(count)s.") % {"head": head, "count": count}
     else:
         head = _("%(head)s.") % {"head": head}
-    return f"{head} {_effect(live, switches, rates)}".strip()
+    told = {"first": head, "then": _effect(live, switches, rates)}
+    return (_("%(first)s %(then)s") % told).strip()
 
 
 def _effect(live: VersionRow | None, switches: Sequence[Switch], rates: Sequence[Rate]) -> str:
