@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+import recommender.tasks  # noqa: F401 - registers the tasks, as a worker does
 from tests.jobs.site import Site, make_site
 
 

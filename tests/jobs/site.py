@@ -87,13 +87,16 @@ class Site:
 
 
 def wait_until(is_true: Callable[[], object], within_s: float) -> float:
-    """Return how long it took; fail when it takes too long."""
+    """Return how long it took; fail when it takes too long.
+
+    The limits are those of an idle machine; a busy one gets three times as long.
+    """
     started = time.monotonic()
-    while time.monotonic() - started < within_s:
+    while time.monotonic() - started < 3 * within_s:
         if is_true():
             return time.monotonic() - started
         time.sleep(0.05)
-    raise AssertionError(f"not within {within_s} s")
+    raise AssertionError(f"not within 3 × {within_s} s")
 
 
 def kill(pid: int) -> None:

@@ -90,6 +90,7 @@ def test_an_unknown_task_does_not_block_the_queue(sent):
     assert sent == [job.pk]
 
 
+@pytest.mark.django_db(transaction=True)
 def test_a_keeper_outlives_a_database_that_is_away_and_any_other_error(monkeypatch):
     monkeypatch.setattr(keeper, "POLL_S", 0.001)
     errors = iter([OperationalError("locked"), ValueError("odd")])
