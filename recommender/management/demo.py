@@ -29,7 +29,7 @@ from recommender.jobs.services import enqueue
 from recommender.management.progress import step
 from recommender.ml.encoders import load_encoder
 from recommender.simulate import generated
-from recommender.simulate.services import Stretch, simulate
+from recommender.simulate.services import Stretch, played, simulate
 from recommender.tasks import run_now
 from recommender.train import services as train
 from recommender.train.models import TrainingRun
@@ -136,8 +136,15 @@ def train_fast(catalog: Catalog, model: str, moment: datetime) -> None:
         raise NotReady(f"Training {model} ended as {run.state}: {run.error}")
 
 
+def is_training() -> bool:
+    """Say whether a run of the demo's catalog is queued or at work."""
+    return TrainingRun.objects.active().filter(catalog__slug=SLUG).exists()
+
+
 def play(catalog: Catalog, stretch: Stretch) -> None:
     """Play made-up visits; they are labeled as demo data everywhere."""
+    if played(catalog=catalog, stretch=stretch) >= stretch.visits:
+        return
     with step("Simulating visits (demo data)") as bar:
         simulate(catalog=catalog, stretch=stretch, progress=bar)
 

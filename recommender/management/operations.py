@@ -21,7 +21,7 @@ from recommender.errors import BadData, Missing, RecommenderError
 from recommender.jobs.models import Job
 from recommender.jobs.services import enqueue, workers_alive
 from recommender.management.progress import step
-from recommender.ml.artifact import load_model
+from recommender.ml.artifact import ArtifactError, load_model
 from recommender.ml.encoders import load_encoder
 from recommender.promote import services as promotions
 from recommender.promote.models import ModelVersion
@@ -104,7 +104,7 @@ def _models() -> list[Line]:
             continue
         try:
             load_model(Path(version.path), manifest_sha256=version.manifest_sha256)
-        except (RecommenderError, OSError, ValueError) as error:
+        except ArtifactError as error:
             lines.append(Line(name, False, f"{version}: {error}; roll back or train again"))
         else:
             lines.append(Line(name, True, f"{version} ({version.model}) is whole"))

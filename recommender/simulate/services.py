@@ -51,12 +51,7 @@ def simulate(
     """
     world, row_of = build_world(catalog, config)
     _ensure_visitors(catalog, world)
-    done = Slate.objects.filter(
-        catalog=catalog,
-        is_simulated=True,
-        decided_at__gte=stretch.starts_at,
-        decided_at__lt=stretch.ends_at,
-    ).count()
+    done = played(catalog=catalog, stretch=stretch)
     for number in range(done, stretch.visits):
         share = (number + 0.5) / stretch.visits
         moment = stretch.starts_at + (stretch.ends_at - stretch.starts_at) * share
@@ -65,6 +60,16 @@ def simulate(
         if progress:
             progress(number + 1, stretch.visits)
     return max(0, stretch.visits - done)
+
+
+def played(*, catalog: Catalog, stretch: Stretch) -> int:
+    """Count the stretch's visits that are logged already. One query."""
+    return Slate.objects.filter(
+        catalog=catalog,
+        is_simulated=True,
+        decided_at__gte=stretch.starts_at,
+        decided_at__lt=stretch.ends_at,
+    ).count()
 
 
 def _ensure_visitors(catalog: Catalog, world: World) -> None:

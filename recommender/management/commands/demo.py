@@ -76,7 +76,7 @@ class Command(BaseCommand):
             f'  curl -H "Authorization: Bearer {found.api_key}" \\',
             f'    "{address}/api/v1/recommendations?user=1&limit=5"',
             "",
-            f"  The transformer trains in the worker now: {address}/ops/jobs/",
+            *([f"  A model is being trained: {address}/ops/jobs/"] if demo.is_training() else []),
             "  Press Ctrl-C to stop. `make demo` starts again where you left off.",
             "",
         ]

@@ -35,7 +35,7 @@ def granian_arguments() -> list[str]:
         "--no-ws",
         "--respawn-failed-workers",
         "--blocking-threads",
-        "8",
+        "4",
         "--backpressure",
         "64",
         "--log-level",
