@@ -63,6 +63,14 @@ def test_the_best_epoch_is_kept():
     assert places[1] != places[3]
 
 
+def test_a_later_epoch_within_a_percent_of_the_best_is_preferred():
+    point, places = Point(), []
+    losses = [2.0, 1.0, 1.009, 1.02]
+    for _ in run_epochs(point, lesson(point, losses=losses), schedule(), never):
+        places.append(point.place.item())
+    assert point.place.item() == places[2]
+
+
 def test_patience_ends_a_run_that_no_longer_improves():
     point = Point()
     losses = [1.0, 2.0, 3.0, 3.0, 3.0]
