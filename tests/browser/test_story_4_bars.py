@@ -152,7 +152,7 @@ def test_what_acts_leave_behind_keeps_to_the_bars(tour: Tour) -> None:
     cards = page.locator(".card")
     dismiss(page, cards.nth(2))
     rate(page, cards.nth(0), 3)
-    page.wait_for_selector("#rows:not([aria-busy])")
+    page.wait_for_function("() => !document.querySelector('[aria-busy]')")
     cards.nth(1).locator("summary").click()
     assert page.locator("#status .message").is_visible()
     assert page.evaluate("document.documentElement.scrollWidth - innerWidth") <= 0
@@ -169,6 +169,7 @@ def test_the_checks_see_what_is_wrong(tour: Tour) -> None:
             Object.assign(button.style, {width: "9px", height: "9px", minHeight: 0, padding: 0});
             const wide = document.createElement("p");
             wide.style.width = "3000px";
+            wide.textContent = "wide";
             document.querySelector("main").append(button, wide);
             const script = document.createElement("script");
             script.textContent = "1";
