@@ -8,6 +8,7 @@ from django.db.models import Case, Count, Exists, F, OuterRef, Q, Sum, When
 
 from recommender.accounts.models import ApiKey
 from recommender.catalog.models import Catalog, ImportRun, Item
+from recommender.collect.checks import NEWEST, OLDEST
 from recommender.collect.models import Event, RejectedEvent, User
 from recommender.dashboard.queries_traffic import Window, day_of
 from recommender.promote.models import ModelVersion
@@ -15,6 +16,10 @@ from recommender.train.models import TrainingRun
 
 LATE = timedelta(days=1)  # an event that arrives later than this missed its day
 TAIL = 100
+# Simulated visits tell of the past and keep their times.
+MOVED = (
+    Q(clock_skew_s__gt=NEWEST.total_seconds()) | Q(clock_skew_s__lt=-OLDEST.total_seconds())
+) & ~Q(source=Event.Source.SIMULATED)
 NO_INTERACTION = ("impression", "undo")
 
 
@@ -122,7 +127,7 @@ def _recent_counts(window: Window) -> dict[str, int]:
         clicks_with_token=Count("pk", filter=Q(type="click", slate__isnull=False)),
         # Type first: SQLite calls Python for the sum of times, so views must not get that far.
         late=Count("pk", filter=~Q(type="impression") & Q(received_at__gt=F("occurred_at") + LATE)),
-        clamped=Count("pk", filter=~Q(clock_skew_s=0)),
+        clamped=Count("pk", filter=MOVED),
         item_events=Count("pk", filter=Q(item__isnull=False)),
     )
     return found

@@ -90,6 +90,12 @@ def test_five_faults_give_five_sentences_on_the_page(world: World, ops: Client):
         assert sentence in page, sentence
 
 
+def test_only_times_that_were_moved_count_as_outside_the_range(world: World):
+    for skew_s in (-2_592_001.0, -2_591_999.0, -3.0, 299.0, 301.0):
+        make_event(world.users[0], world.items[0], "click", at=NOW, clock_skew_s=skew_s)
+    assert queries_data.data_facts(window_of(world.catalog, 28, NOW)).clamped == 2
+
+
 def test_counts_equal_the_rows(world: World):
     make_user(world.catalog)
     found = queries_data.data_facts(window_of(world.catalog, 28, NOW))
