@@ -4,7 +4,7 @@ VENV   := .venv
 BIN    := $(VENV)/bin
 DATA   ?= films
 .DEFAULT_GOAL := help
-.PHONY: help demo demo-check setup run worker test chaos browser lint types format check bench messages clean
+.PHONY: help demo demo-check setup run worker test lint types format check bench messages clean
 
 help: ## list the commands
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 14
@@ -52,10 +52,7 @@ worker: $(VENV)/.base ## start one more worker (QUEUE=default or learning)
 
 test: $(VENV)/.dev $(VENV)/.demo ## lint, types, import contracts and the test suite
 	@$(MAKE) --no-print-directory lint types
-	@$(BIN)/python -m pytest -m "not browser and not story" --durations=10 $(ARGS)
-
-browser: $(VENV)/.dev $(VENV)/.demo ## drive the pages in a real Chromium (apt install chromium fonts-noto-cjk)
-	@$(BIN)/python -m pytest -m browser $(ARGS)
+	@$(BIN)/python -m pytest -m "not story" --durations=10 $(ARGS)
 
 lint: $(VENV)/.dev ## style, import contracts, migrations, translations
 	@$(BIN)/ruff check .
