@@ -13,7 +13,7 @@ from recommender import clock
 from recommender.catalog.models import Catalog
 from recommender.collect.checks import is_clean
 from recommender.collect.events import EventResult, NewEvent
-from recommender.collect.models import User
+from recommender.collect.models import User, UserState
 from recommender.collect.recording import record_events
 from recommender.errors import BadData
 
@@ -69,6 +69,8 @@ def put_users(*, catalog: Catalog, users: Sequence[UserInput]) -> list[User]:
         update_fields=["attributes", "updated_at"],
     )
     found = User.objects.filter(catalog=catalog, external_id__in=list(latest))
+    # A stored list was made for the old attributes.
+    UserState.objects.filter(user__in=found).update(list_seq=None)
     stored = {row.external_id: row for row in found}
     return [stored[user.external_id] for user in users]
 

@@ -232,9 +232,9 @@ def _models(machinery: Machinery) -> Iterator[Finding]:
             reverse("dashboard:model", args=[live.version.number]),
             live.label,
         )
-    elif machinery.now - live.version.trained_to > STALE:
-        age = words.span((machinery.now - live.version.trained_to).total_seconds())
-        text = _("The live version learned from data that ended %(age)s ago.") % {"age": age}
+    elif machinery.now - live.version.created_at > STALE:
+        age = words.span((machinery.now - live.version.created_at).total_seconds())
+        text = _("The live version was trained %(age)s ago.") % {"age": age}
         yield Finding("warn", text, _("Retrain."), reverse("dashboard:models"), _("Models"))
     if run is not None and run.state in {TrainingRun.State.FAILED, TrainingRun.State.LOST}:
         yield Finding(

@@ -1,6 +1,6 @@
 import pytest
 
-from recommender.collect.models import User
+from recommender.collect.models import User, UserState
 from recommender.collect.services import (
     UserInput,
     anonymous_user,
@@ -10,7 +10,7 @@ from recommender.collect.services import (
     user_for_account,
 )
 from recommender.errors import BadData
-from tests.factories import make_account, make_catalog
+from tests.factories import START, make_account, make_catalog
 
 pytestmark = pytest.mark.django_db
 
@@ -27,6 +27,14 @@ def test_putting_a_user_again_replaces_the_attributes_and_nothing_else():
     [new] = put_users(catalog=catalog, users=[UserInput("a", {"age": 4})])
     assert (new.pk, new.created_at) == (old.pk, old.created_at)
     assert (new.attributes, new.is_personalized) == ({"age": 4}, False)
+
+
+def test_new_attributes_make_the_stored_list_stale():
+    catalog = make_catalog()
+    [user] = put_users(catalog=catalog, users=[UserInput("a", {"age": 3})])
+    UserState.objects.create(user=user, catalog=catalog, list_seq=0, profile_updated_at=START)
+    put_users(catalog=catalog, users=[UserInput("a", {"age": 4})])
+    assert UserState.objects.get(user=user).list_seq is None
 
 
 def test_of_two_inputs_with_one_id_the_later_counts():

@@ -106,7 +106,7 @@ def make_world(days: int = 6, **fields: Any) -> World:
         number=2,
         state="live",
         snapshot=first.snapshot,
-        created_at=old,
+        created_at=NOW - timedelta(hours=1),
         live_since=NOW - timedelta(days=days // 2),
         trained_to=NOW - timedelta(hours=1),
     )
