@@ -3,6 +3,7 @@ PYTHON ?= python3.11
 VENV   := .venv
 BIN    := $(VENV)/bin
 DATA   ?= films
+BENCH_DATA ?= $(firstword $(wildcard ../shared/data/ml-100k) data/ml-100k)
 .DEFAULT_GOAL := help
 .PHONY: help demo demo-check setup run worker test lint types format check bench messages clean
 
@@ -71,8 +72,8 @@ format: $(VENV)/.dev ## put the code into shape
 check: ## everything that CI runs
 	@bash .ci/run
 
-bench: $(VENV)/.dev ## accuracy beside the baselines, written to bench/results
-	@$(BIN)/python bench/accuracy.py
+bench: $(VENV)/.dev ## accuracy beside the baselines (BENCH_DATA=folder of MovieLens-100K), written to bench/results
+	@$(BIN)/python bench/accuracy.py --data $(BENCH_DATA)
 
 messages: $(VENV)/.dev ## collect texts for translation and compile them (needs gettext)
 	@$(BIN)/python manage.py makemessages -l zh_Hans --no-location --no-obsolete -i .venv -i var
