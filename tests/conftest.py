@@ -6,6 +6,7 @@ import random
 
 import numpy as np
 import pytest
+from django.utils import translation
 
 from recommender.serve import services as serve
 
@@ -21,3 +22,9 @@ def _same_seed() -> None:
 def _no_memory_of_other_tests() -> None:
     """Empty the caches that a serving process keeps: rows of other tests are gone."""
     serve.forget()
+
+
+@pytest.fixture(autouse=True)
+def _english() -> None:
+    """Start each test in English: a request in another language leaves its thread in it."""
+    translation.activate("en")
