@@ -33,7 +33,7 @@ def queue_run(site: Site) -> int:
         from recommender.train.models import TrainingRun
         from recommender.train.services import request_run
         run = request_run(catalog=Catalog.objects.get(), model="matrix_factorization")
-        TrainingRun.objects.filter(pk=run.pk).update(config={"epochs": 120})
+        TrainingRun.objects.filter(pk=run.pk).update(config={"epochs": 500})
         queue_run(run)
         result = run.pk
         """)
