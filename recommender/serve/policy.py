@@ -22,7 +22,7 @@ class Policy:
     # Share of variety against relevance. Item-kNN, MovieLens-100K's later window, 153 people: 0.15
     # gave NDCG@10 .255 and intra-list diversity .544, against .251 and .527 by score alone.
     mmr_trade_off: float = 0.15
-    # λ = prior_events / (prior_events + positives): LOOP.md §3.1 measured 6 against 12.
+    # λ = prior_events / (prior_events + positives): a slow fade (12) narrows the lists.
     prior_events: float = 6.0
     # A cold-start list takes one fresh item after this many popular ones.
     popular_per_fresh: int = 3
