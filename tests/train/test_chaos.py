@@ -1,6 +1,7 @@
 """A real trainer, really killed: the run finishes once, and the live model stays meanwhile."""
 
 import time
+from collections.abc import Iterator
 
 import pytest
 
@@ -22,6 +23,14 @@ def site(tmp_path_factory) -> Site:
         """)
     yield made
     made.stop()
+
+
+@pytest.fixture(autouse=True)
+def _no_process_of_another_test(site: Site) -> Iterator[None]:
+    """Stop the test's workers: one that lives on would take the next test's run."""
+    yield
+    site.stop()
+    site.processes.clear()
 
 
 def queue_run(site: Site) -> int:
