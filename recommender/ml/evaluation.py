@@ -53,6 +53,16 @@ class Cases:
         """Count the users."""
         return len(np.unique(self.users))
 
+    def take(self, places: IntArray) -> Cases:
+        """Keep the cases at these rising positions."""
+        return Cases(
+            users=self.users[places],
+            relevant=tuple(self.relevant[place] for place in places),
+            seen=tuple(self.seen[place] for place in places),
+            history_length=self.history_length[places],
+            times=self.times[places] if len(self.times) else self.times,
+        )
+
     def segment(self, name: str) -> BoolArray:
         """Mark the users (n_users,) of one of `SEGMENTS`."""
         _, firsts = np.unique(self.users, return_index=True)

@@ -115,12 +115,12 @@ def sample(cases: Cases, most_users: int, seed: int) -> Cases:
     everybody = np.unique(cases.users)
     if len(everybody) <= most_users:
         return cases
-    chosen = np.random.default_rng(seed).choice(everybody, most_users, replace=False)
-    places = np.flatnonzero(np.isin(cases.users, chosen))
-    return Cases(
-        users=cases.users[places],
-        relevant=tuple(cases.relevant[place] for place in places),
-        seen=tuple(cases.seen[place] for place in places),
-        history_length=cases.history_length[places],
-        times=cases.times[places],
-    )
+    chosen = everybody[draw(len(everybody), most_users, seed)]
+    return cases.take(np.flatnonzero(np.isin(cases.users, chosen)))
+
+
+def draw(n: int, most: int, seed: int) -> IntArray:
+    """Return rising positions below n: all of them, or `most` drawn by a seed."""
+    if n <= most:
+        return np.arange(n)
+    return np.sort(np.random.default_rng(seed).choice(n, most, replace=False))
