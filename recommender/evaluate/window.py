@@ -12,6 +12,7 @@ from recommender.ml import evaluation as ml
 from recommender.ml.evaluation import Cases, Setting
 from recommender.ml.interactions import BoolArray, FloatArray, Interactions
 from recommender.ml.metrics import popularity_share
+from recommender.ml.scoring import unit_rows
 from recommender.ml.visits import make_visits, sample
 from recommender.prepare.services import OpenSnapshot
 
@@ -80,10 +81,10 @@ def is_taken(data: Interactions, catalog: Catalog, rules: dict[str, EventRule]) 
 def common_space(data: Interactions) -> FloatArray:
     """Return (M+1, D) unit rows in which all models' diversity is measured alike.
 
-    Text vectors where the catalog has them, else categories.
+    Content vectors where the catalog has them, else categories.
     """
     if data.content.shape[1]:
-        return data.content
+        return data.content if len(data.modalities) < 2 else unit_rows(data.content)
     names = data.item_feature_names
     hot = [column for column, name in enumerate(names) if name.startswith("category=")]
     rows = data.item_features[:, hot]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass, fields, replace
+from dataclasses import asdict, dataclass, fields, replace
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +17,15 @@ BoolArray = NDArray[np.bool_]
 _PER_EVENT = ("user", "item", "kind", "value", "weight", "time")
 _TABLES = ("half_life_s", "user_features", "item_features", "content")
 _META = "meta.json"
+
+
+@dataclass(frozen=True)
+class Modality:
+    """Name what some columns of `content` were read from, and who read it."""
+
+    name: str  # text, picture, sound
+    width: int  # columns
+    encoder: str = ""  # id@version: columns of another encoder mean something else
 
 
 @dataclass(frozen=True)
@@ -41,7 +50,9 @@ class Interactions:
     user_feature_names: tuple[str, ...]
     item_features: FloatArray  # (M+1, F_i) float32; row 0 is zero
     item_feature_names: tuple[str, ...]
-    content: FloatArray  # (M+1, C) float32 unit rows; zeros where an item has no vector; C may be 0
+    content: FloatArray  # (M+1, C) float32; C may be 0. Of each modality, side by side: unit rows,
+    # or zeros where an item has no such vector
+    modalities: tuple[Modality, ...] = ()  # in the order of the columns; empty: all of it is text
 
     def __post_init__(self) -> None:
         """Refuse arrays that do not fit together; a wrong axis would train without complaint."""
@@ -61,6 +72,20 @@ class Interactions:
             if len(getattr(self, name)) != expected:
                 got = len(getattr(self, name))
                 raise ValueError(f"{name} has {got} rows; expected {expected}")
+        widths = [modality.width for modality in self.modalities]
+        if widths and sum(widths) != self.content.shape[1]:
+            found = self.content.shape[1]
+            raise ValueError(f"content has {found} columns; its modalities have {widths}")
+
+    def content_columns(self) -> list[tuple[Modality, slice]]:
+        """Return each modality with its columns of `content`; none without content."""
+        width = self.content.shape[1]
+        known = self.modalities or ((Modality("text", width),) if width else ())
+        ends = np.cumsum([modality.width for modality in known]).tolist()
+        return [
+            (modality, slice(end - modality.width, end))
+            for modality, end in zip(known, ends, strict=True)
+        ]
 
     def __len__(self) -> int:
         """Count the events."""
@@ -109,6 +134,7 @@ class Interactions:
             np.save(folder / f"{name}.npy", getattr(self, name), allow_pickle=False)
         meta = {f.name: getattr(self, f.name) for f in fields(self)}
         meta = {k: v for k, v in meta.items() if k not in (*_PER_EVENT, *_TABLES)}
+        meta["modalities"] = [asdict(modality) for modality in self.modalities]
         text = json.dumps(meta, indent=1, sort_keys=True, ensure_ascii=False)
         (folder / _META).write_text(text, encoding="utf-8")
 
@@ -126,6 +152,8 @@ class Interactions:
             kinds=tuple(meta["kinds"]),
             user_feature_names=tuple(meta["user_feature_names"]),
             item_feature_names=tuple(meta["item_feature_names"]),
+            # Snapshots from before there were several modalities do not name any.
+            modalities=tuple(Modality(**entry) for entry in meta.get("modalities", ())),
             **tables,
         )
 

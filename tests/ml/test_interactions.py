@@ -1,11 +1,12 @@
 """The frozen arrays: what they refuse, how they are cut, that they come back as they were."""
 
+import json
 from dataclasses import fields, replace
 
 import numpy as np
 import pytest
 
-from recommender.ml.interactions import Interactions
+from recommender.ml.interactions import Interactions, Modality
 from tests.ml.worlds import make_interactions
 
 ROWS = [(1, 2, 10, 1.0), (2, 1, 10, 0.5), (1, 3, 20, 0.0, 2.0), (2, 2, 30, 1.0)]
@@ -87,3 +88,29 @@ def test_time_must_not_fall(data):
 def test_feature_tables_need_a_row_for_the_unknown_one(data):
     with pytest.raises(ValueError, match="user_features has 2 rows; expected 3"):
         replace(data, user_features=data.user_features[1:])
+
+
+MODALITIES = (Modality("text", 2, "use@1"), Modality("picture", 1, "efficientnet@1"))
+
+
+def test_modalities_come_back_with_their_encoders(data, tmp_path):
+    both = replace(data, content=np.ones((4, 3), np.float32), modalities=MODALITIES)
+    both.save(tmp_path)
+    back = Interactions.load(tmp_path)
+    assert back.modalities == MODALITIES
+    assert back.content_columns() == [(MODALITIES[0], slice(0, 2)), (MODALITIES[1], slice(2, 3))]
+
+
+def test_a_snapshot_that_names_no_modalities_holds_text(data, tmp_path):
+    replace(data, content=np.ones((4, 3), np.float32)).save(tmp_path)
+    meta = json.loads((tmp_path / "meta.json").read_text())
+    del meta["modalities"]  # as written before there were any
+    (tmp_path / "meta.json").write_text(json.dumps(meta))
+    assert Interactions.load(tmp_path).content_columns() == [(Modality("text", 3), slice(0, 3))]
+    assert data.content_columns() == []
+
+
+def test_modalities_that_do_not_fill_the_columns_are_refused(data):
+    message = r"content has 4 columns; its modalities have \[2, 1\]"
+    with pytest.raises(ValueError, match=message):
+        replace(data, content=np.ones((4, 4), np.float32), modalities=MODALITIES)

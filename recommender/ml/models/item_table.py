@@ -1,12 +1,15 @@
 """Represent items as the sum of what was learned about them and what is known of them."""
 
+import re
 from dataclasses import dataclass
 
 import numpy as np
 import torch
 from torch import Tensor, nn
 
-from recommender.ml.interactions import FloatArray, Interactions
+from recommender.ml.interactions import FloatArray, Interactions, Modality
+
+OPEN = 2.0  # a gate's bias at the start: sigmoid(2) = .88 open
 
 
 class Dropout(nn.Module):
@@ -35,6 +38,46 @@ class ItemTableConfig:
     id_dropout: float  # share of item ids hidden per batch, so that content learns to stand in
 
 
+class ContentMaps(nn.Module):
+    """Project each modality of an item and let it through a gate that looks at it; then add up.
+
+    A gate is sigmoid(w · c + b), one number per item and modality, so that a blank picture or a
+    text of two words can be believed less (Arevalo et al. 2017, arXiv 1702.01992; differs: each
+    gate reads its own modality only, so that an item without the others is no special case). A
+    modality that an item lacks is a zero vector and adds exactly nothing.
+    """
+
+    content: Tensor
+
+    def __init__(self, data: Interactions, size: int) -> None:
+        """Build for the data's modalities; maps start at zero, gates open.
+
+        Parameters are named for what they read: a warm start finds those of the same modality,
+        encoder and version, and no others.
+        """
+        super().__init__()
+        self.register_buffer("content", _tensor(data.content), persistent=False)
+        self.columns = [(_key(modality), at) for modality, at in data.content_columns()]
+        self.names = [modality.name for modality, _ in data.content_columns()]
+        self.maps, self.gates = nn.ParameterDict(), nn.ParameterDict()
+        self.gate_biases = nn.ParameterDict()
+        for modality, _ in data.content_columns():
+            key = _key(modality)
+            # Zero, so that the co-occurrence start is not blurred; gradients fill it at once.
+            self.maps[key] = nn.Parameter(torch.zeros(modality.width, size))
+            self.gates[key] = nn.Parameter(torch.zeros(modality.width))
+            self.gate_biases[key] = nn.Parameter(torch.tensor(OPEN))
+
+    def forward(self, items: Tensor) -> list[Tensor]:
+        """Return one (n, D) part per modality, in the order of `names`."""
+        rows = self.content[items]
+        return [self._part(rows[..., at], key) for key, at in self.columns]
+
+    def _part(self, rows: Tensor, key: str) -> Tensor:
+        gate = torch.sigmoid(rows @ self.gates[key] + self.gate_biases[key])
+        return (rows @ self.maps[key]) * gate.unsqueeze(-1)
+
+
 class ItemTable(nn.Module):
     """Add an id vector, projected content and projected features; a bias beside.
 
@@ -42,7 +85,6 @@ class ItemTable(nn.Module):
     its bias is the median of the trained ones.
     """
 
-    content: Tensor
     features: Tensor
     is_trained: Tensor
 
@@ -55,14 +97,12 @@ class ItemTable(nn.Module):
         self.config = config
         self.generator = generator
         counts = np.bincount(data.item[data.weight > 0], minlength=rows)
-        self.register_buffer("content", _tensor(data.content), persistent=False)
         self.register_buffer("features", _tensor(data.item_features), persistent=False)
         self.register_buffer("is_trained", torch.from_numpy(counts > 0), persistent=False)
         start = torch.randn((rows, size), generator=generator) * config.start_scale
         self.ids = nn.Parameter(start)
         self.bias = nn.Parameter(torch.zeros(rows))
-        # Zero, so that the co-occurrence start is not blurred; gradients fill them at once.
-        self.content_map = nn.Parameter(torch.zeros(self.content.shape[1], size))
+        self.content = ContentMaps(data, size)
         self.feature_map = nn.Parameter(torch.zeros(self.features.shape[1], size))
 
     def start_from(self, vectors: FloatArray) -> None:
@@ -76,17 +116,22 @@ class ItemTable(nn.Module):
 
     def forward(self, items: Tensor) -> Tensor:
         """Return (n, D) vectors of these item numbers; item 0 is the zero vector."""
-        own = self.ids[items] * self._ids_shown(items)
-        vectors = own + self.content[items] @ self.content_map
+        vectors = self.ids[items] * self._ids_shown(items)
+        for part in self.content(items):
+            vectors = vectors + part
         vectors = vectors + self.features[items] @ self.feature_map
         return vectors * (items > 0).unsqueeze(-1)
 
     def components(self) -> dict[str, Tensor]:
-        """Return the parts that sum to each item's vector, (M+1, D) each; empty ones left out."""
+        """Return the parts that sum to each item's vector, (M+1, D) each; empty ones left out.
+
+        `taste` is the id, `features` what the catalog says; `content_text`, `content_picture` and
+        `content_sound` are what an encoder read.
+        """
         rows = torch.arange(1, len(self.ids))
         parts = {"taste": self.ids[rows] * self.is_trained[rows].unsqueeze(-1)}
-        if self.content.shape[1]:
-            parts["content"] = self.content[rows] @ self.content_map
+        for name, part in zip(self.content.names, self.content(rows), strict=True):
+            parts[f"content_{name}"] = part
         if self.features.shape[1]:
             parts["features"] = self.features[rows] @ self.feature_map
         padding = torch.zeros(1, self.ids.shape[1])
@@ -107,7 +152,12 @@ class ItemTable(nn.Module):
         return shown.unsqueeze(-1)
 
     def _has_more_than_ids(self) -> bool:
-        return self.content.shape[1] + self.features.shape[1] > 0
+        return len(self.content.names) + self.features.shape[1] > 0
+
+
+def _key(modality: Modality) -> str:
+    """Return a name that a parameter may have: letters, digits and underscores."""
+    return re.sub(r"\W+", "_", f"{modality.name}_{modality.encoder}_{modality.width}")
 
 
 def _tensor(array: FloatArray) -> Tensor:
