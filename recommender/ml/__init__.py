@@ -10,7 +10,8 @@ known. An artifact carries the database keys of its numbers; two artifacts numbe
 Words: an *event* has a weight ≥ 0; a *positive* has more than 0. A *history* is one user's
 positives, oldest first, each item once. A *scorer* ranks all items for histories, without torch.
 A *tower* is the part of a model that turns a history into a vector. A *snapshot* is what is
-learned from, an *artifact* what was learned.
+learned from, an *artifact* what was learned. `ml/models` holds what is trained, `ml/scorers` what
+it is exported to: several models may share a kind of scorer.
 
 Torch is imported by `models`, `trainer`, `losses` and `export` only.
 """

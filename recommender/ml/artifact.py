@@ -18,15 +18,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from recommender.ml.assemble import COMPONENT, build_scorer
+from recommender.ml.assemble import build_scorer, check_parts, require_files
 from recommender.ml.interactions import FloatArray, IntArray
-from recommender.ml.manifest import (
-    MANIFEST,
-    ArtifactError,
-    FileEntry,
-    Manifest,
-    require_files,
-)
+from recommender.ml.manifest import MANIFEST, ArtifactError, FileEntry, Manifest
 from recommender.ml.ratings import RatingModel
 from recommender.ml.scoring import Scorer
 
@@ -34,10 +28,6 @@ MANIFEST_HASH = "manifest.sha256"
 WEIGHTS = "weights.safetensors"
 
 Array = NDArray[Any]
-
-_PER_ITEM = frozenset(("item_ids", "popularity", "vectors", "item_vectors", "item_bias"))
-_PER_RATED_ITEM = frozenset(("rating_level", "rating_count"))
-_TABLES = frozenset(("vectors", "item_vectors", "own_vectors", "gram"))
 
 __all__ = [
     "ArtifactError",
@@ -151,7 +141,7 @@ def load_model(folder: Path, *, manifest_sha256: str | None = None) -> LoadedMod
     opened = {entry.name: _open(folder, entry) for entry in manifest.files}
     arrays = {name[:-4]: data for name, data in opened.items() if isinstance(data, np.ndarray)}
     raw = {name: data for name, data in opened.items() if isinstance(data, bytes)}
-    _check_shapes(manifest, arrays)
+    check_parts(manifest, arrays)
     scorer = build_scorer(manifest, arrays, raw)
     return LoadedModel(
         manifest=manifest,
@@ -274,35 +264,6 @@ def _open(folder: Path, entry: FileEntry) -> Array | bytes:
         reason = f"it holds {found}, the manifest promises {entry.dtype} {entry.shape}"
         raise ArtifactError(entry.name, reason)
     return array
-
-
-def _check_shapes(manifest: Manifest, arrays: Mapping[str, Array]) -> None:
-    """Refuse arrays that disagree with each other: then scoring need not look again."""
-    for stem, array in arrays.items():
-        ndim = 2 if stem in _TABLES or stem.startswith(COMPONENT) else 1
-        _require(array.ndim == ndim, stem, f"it has {array.ndim} axes, not {ndim}")
-        if stem in _PER_ITEM | _PER_RATED_ITEM or stem.startswith(COMPONENT):
-            _require(array.shape[0] == manifest.n_items + 1, stem, "its rows are not the items")
-    for stem in ("user_ids", "own_vectors"):
-        rows_found = len(arrays[stem]) if stem in arrays else manifest.n_users + 1
-        _require(rows_found == manifest.n_users + 1, stem, "its rows are not the users")
-    _require(arrays["item_ids"][0] == 0, "item_ids", "row 0 must stand for no item")
-    if manifest.kind in ("neighbors", "blend"):
-        indptr, indices, data = arrays["indptr"], arrays["indices"], arrays["data"]
-        is_whole = indptr.shape == (manifest.n_items + 2,) and indptr[0] == 0
-        _require(is_whole and bool((np.diff(indptr) >= 0).all()), "indptr", "its rows overlap")
-        _require(indices.shape == data.shape == (indptr[-1],), "indices", "its length is wrong")
-        in_range = not len(indices) or 0 <= indices.min() <= indices.max() <= manifest.n_items
-        _require(bool(in_range), "indices", "it points outside the items")
-    if manifest.kind == "fold_in":
-        width = arrays["item_vectors"].shape[1] + 1
-        _require(arrays["gram"].shape == (width, width), "gram", "its size is not the factors'")
-        _require(arrays["offset"].shape == (width,), "offset", "its size is not the factors'")
-
-
-def _require(is_right: bool, stem: str, reason: str) -> None:
-    if not is_right:
-        raise ArtifactError(f"{stem}.npy", reason)
 
 
 def _rating(manifest: Manifest, arrays: Mapping[str, Array]) -> RatingModel | None:

@@ -1,98 +1,65 @@
-"""Put a scorer together from an artifact's checked arrays."""
+"""Put a scorer together from an artifact, after checking that its parts fit."""
 
 from collections.abc import Mapping
-from typing import Any
 
-from numpy.typing import NDArray
+from recommender.ml.manifest import MANIFEST, ArtifactError, Manifest
+from recommender.ml.scorers import SCORERS
+from recommender.ml.scorers.kind import UNDER, Array, Pieces, ScorerKind, check_shapes
+from recommender.ml.scoring import Scorer
 
-from recommender.ml.manifest import MANIFEST, TOWER, ArtifactError, Manifest
-from recommender.ml.scoring import (
-    BlendScorer,
-    FoldInScorer,
-    History,
-    NeighborScorer,
-    PopularityScorer,
-    Scorer,
-    TowerScorer,
-)
+_SHARED: Mapping[str, str] = {"item_ids": "M+1", "user_ids": "U+1", "popularity": "M+1"}
+_RATING: Mapping[str, str] = {"rating_level": "M+1", "rating_count": "M+1"}
 
-COMPONENT = "component_"  # prefix of arrays that sum to the item vectors
 
-Array = NDArray[Any]
+def require_files(manifest: Manifest) -> None:
+    """Refuse a manifest that does not list what its kind of model needs."""
+    kind = kind_of(manifest.kind)
+    names = {entry.name for entry in manifest.files}
+    shared = {f"{stem}.npy" for stem in _SHARED}
+    missing = sorted((kind.files | shared) - names)
+    for member, name in manifest.members.items():
+        needed = sorted(kind_of(name).files)
+        missing += [f for f in needed if member + UNDER + f not in names and f not in names]
+    if missing:
+        raise ArtifactError(missing[0], f"a {manifest.kind} model needs it, the manifest lacks it")
+    if len(names) != len(manifest.files):
+        raise ArtifactError(MANIFEST, "it lists a file twice")
+
+
+def check_parts(manifest: Manifest, arrays: Mapping[str, Array]) -> None:
+    """Refuse arrays that disagree with the manifest or with each other."""
+    pieces, kind = _pieces(manifest, arrays, {}), kind_of(manifest.kind)
+    check_shapes(pieces, _SHARED, _RATING)
+    if arrays["item_ids"][0] != 0:
+        raise ArtifactError("item_ids.npy", "row 0 must stand for no item")
+    check_shapes(pieces, kind.shapes, kind.optional)
+    kind.check(pieces)
+    for name, member in pieces.members.items():
+        own = pieces.under(name)
+        check_shapes(own, member.shapes, member.optional)
+        member.check(own)
 
 
 def build_scorer(
     manifest: Manifest, arrays: Mapping[str, Array], raw: Mapping[str, bytes]
 ) -> Scorer:
     """Return the scorer of this kind of model over checked arrays (by stem) and raw files."""
-    numbers = manifest.scoring
-    try:
-        if manifest.kind == "popularity":
-            return PopularityScorer(arrays["popularity"], arrays["vectors"])
-        if manifest.kind == "neighbors":
-            return _neighbor_scorer(arrays, numbers, arrays["item_bias"], arrays["vectors"])
-        if manifest.kind == "fold_in":
-            return FoldInScorer(
-                item_vectors=arrays["item_vectors"],
-                item_bias=arrays["item_bias"],
-                gram=arrays["gram"],
-                offset=arrays["offset"],
-                alpha=numbers["alpha"],
-            )
-        tower = _tower_scorer(arrays, raw.get(TOWER, b""), int(numbers["history_length"]))
-        if manifest.kind == "tower":
-            return tower
-        neighbors = _neighbor_scorer(arrays, numbers, arrays["neighbor_bias"], tower.vectors)
-        return BlendScorer(tower, neighbors, numbers["neighbor_weight"])
-    except KeyError as error:
-        raise ArtifactError(MANIFEST, f"the scorer needs the number {error}") from error
+    return kind_of(manifest.kind).build(_pieces(manifest, arrays, raw))
 
 
-def _neighbor_scorer(
-    arrays: Mapping[str, Array], numbers: Mapping[str, float], bias: Array, vectors: Array
-) -> NeighborScorer:
-    return NeighborScorer(
-        indptr=arrays["indptr"],
-        indices=arrays["indices"],
-        data=arrays["data"],
-        bias=bias,
-        vectors=vectors,
-        half_life_days=numbers["half_life_days"],
-        history_length=int(numbers["history_length"]),
+def kind_of(name: str) -> ScorerKind:
+    """Return the kind of this name. Raises: ArtifactError when there is none."""
+    if name not in SCORERS:
+        raise ArtifactError(MANIFEST, f"kind {name!r} is none of {sorted(SCORERS)}")
+    return SCORERS[name]
+
+
+def _pieces(manifest: Manifest, arrays: Mapping[str, Array], raw: Mapping[str, bytes]) -> Pieces:
+    return Pieces(
+        arrays=arrays,
+        raw=raw,
+        numbers=manifest.scoring,
+        n_items=manifest.n_items,
+        n_users=manifest.n_users,
+        members={name: kind_of(kind) for name, kind in manifest.members.items()},
     )
-
-
-def _tower_scorer(arrays: Mapping[str, Array], graph: bytes, length: int) -> TowerScorer:
-    """Open the tower and run it once on an empty history: a graph that can't answer is refused."""
-    try:
-        session = open_tower(graph)
-        scorer = TowerScorer(
-            session=session,
-            item_vectors=arrays["item_vectors"],
-            item_bias=arrays["item_bias"],
-            default_features=arrays["default_features"],
-            history_length=length,
-            components={
-                stem.removeprefix(COMPONENT): array
-                for stem, array in arrays.items()
-                if stem.startswith(COMPONENT)
-            },
-            own_vectors=arrays.get("own_vectors"),
-        )
-        width = scorer.user_vectors([History.empty()]).shape
-    except Exception as error:  # ONNX Runtime raises classes of its own, without a common base
-        raise ArtifactError(TOWER, f"ONNX Runtime cannot run it ({error})") from error
-    if width != (1, arrays["item_vectors"].shape[1]):
-        raise ArtifactError(TOWER, f"its output is {width}, not one row as wide as the items")
-    return scorer
-
-
-def open_tower(graph: bytes) -> Any:
-    """Return a single-threaded ONNX Runtime session; importing the runtime waits until here."""
-    import onnxruntime  # 11 MB that a site serving arrays alone never pays
-
-    options = onnxruntime.SessionOptions()
-    options.intra_op_num_threads = 1
-    options.inter_op_num_threads = 1
-    options.log_severity_level = 3
-    return onnxruntime.InferenceSession(graph, options, providers=["CPUExecutionProvider"])

@@ -1,28 +1,16 @@
-"""Say what a trained model's folder must hold: its manifest, and what each kind needs."""
+"""Say what a trained model's folder holds, in one file that vouches for all others."""
 
 import hashlib
 import json
 import re
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, fields
-from typing import Any, Literal
+from typing import Any
 
 SCHEMA_VERSION = 1
 MANIFEST = "manifest.json"
 TOWER = "user_tower.onnx"
 
-Kind = Literal["popularity", "neighbors", "fold_in", "tower", "blend"]
-
-_SHARED = frozenset({"item_ids.npy", "user_ids.npy", "popularity.npy"})
-_TOWER = _SHARED | {"item_vectors.npy", "item_bias.npy", "default_features.npy", TOWER}
-_NEEDS: Mapping[str, frozenset[str]] = {
-    "popularity": _SHARED | {"vectors.npy"},
-    "neighbors": _SHARED
-    | {"indptr.npy", "indices.npy", "data.npy", "item_bias.npy", "vectors.npy"},
-    "fold_in": _SHARED | {"item_vectors.npy", "item_bias.npy", "gram.npy", "offset.npy"},
-    "tower": _TOWER,
-    "blend": _TOWER | {"indptr.npy", "indices.npy", "data.npy", "neighbor_bias.npy"},
-}
 _NAME = re.compile(r"[a-z0-9_]+\.(npy|onnx|safetensors)")
 
 
@@ -38,6 +26,7 @@ _TYPES: Mapping[str, type] = {
     "metrics": dict,
     "library_versions": dict,
     "extra": dict,
+    "members": dict,
     "files": list,
 }
 
@@ -68,7 +57,7 @@ class Manifest:
     """Say what an artifact is, from what it was made, and what its files must look like."""
 
     model: str
-    kind: Kind
+    kind: str  # of scorer: a key of `scorers.SCORERS`
     config: dict[str, Any]
     n_items: int
     n_users: int
@@ -81,13 +70,16 @@ class Manifest:
     metrics: dict[str, float | None] = field(default_factory=dict)
     library_versions: dict[str, str] = field(default_factory=dict)
     extra: dict[str, Any] = field(default_factory=dict)
+    members: dict[str, str] = field(default_factory=dict)  # of a blend: name → kind of scorer
     files: tuple[FileEntry, ...] = ()
     schema_version: int = SCHEMA_VERSION
 
     def encode(self) -> bytes:
         """Return the one byte string that stands for this manifest."""
-        text = json.dumps(asdict(self), sort_keys=True, indent=1, ensure_ascii=False)
-        return text.encode()
+        entries = asdict(self)
+        if not self.members:  # as manifests were written before there were any
+            del entries["members"]
+        return json.dumps(entries, sort_keys=True, indent=1, ensure_ascii=False).encode()
 
     @property
     def sha256(self) -> str:
@@ -108,6 +100,7 @@ class Manifest:
                 found = entries.get("schema_version")
                 reason = f"schema version is {found}, this program reads {SCHEMA_VERSION}"
                 raise ArtifactError(MANIFEST, reason)
+            entries.setdefault("members", {})
             if set(entries) != {entry.name for entry in fields(cls)}:
                 raise ArtifactError(MANIFEST, "its keys are not those of this schema version")
             _check_types(entries)
@@ -129,6 +122,9 @@ def _check_types(entries: dict[str, Any]) -> None:
     for name, number in entries["scoring"].items():
         if not isinstance(number, int | float) or isinstance(number, bool):
             raise ArtifactError(MANIFEST, f"scoring.{name} is {number!r}, not a number")
+    for name, kind in entries["members"].items():
+        if not isinstance(kind, str):
+            raise ArtifactError(MANIFEST, f"members.{name} is {kind!r}, not a kind of scorer")
 
 
 def _file_entry(entry: dict[str, Any]) -> FileEntry:
@@ -137,16 +133,3 @@ def _file_entry(entry: dict[str, Any]) -> FileEntry:
     if not _NAME.fullmatch(made.name):
         raise ArtifactError(MANIFEST, f"{made.name!r} is no name for a file of an artifact")
     return made
-
-
-def require_files(manifest: Manifest) -> None:
-    """Refuse a manifest that does not list what its kind of model needs."""
-    needed = _NEEDS.get(manifest.kind)
-    if needed is None:
-        raise ArtifactError(MANIFEST, f"kind {manifest.kind!r} is none of {sorted(_NEEDS)}")
-    names = [entry.name for entry in manifest.files]
-    missing = sorted(needed - set(names))
-    if missing:
-        raise ArtifactError(missing[0], f"a {manifest.kind} model needs it, the manifest lacks it")
-    if len(names) != len(set(names)):
-        raise ArtifactError(MANIFEST, "it lists a file twice")

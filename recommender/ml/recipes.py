@@ -105,7 +105,6 @@ _ALL = (
             "n_negatives": 256,
             "horizon": 2,
             "ppmi_window": 8,
-            "neighbor_weight": 0.8,
         },
     ),
 )

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from recommender.ml import evaluation as ml
 from recommender.ml import metrics
-from recommender.ml.scoring import PopularityScorer
+from recommender.ml.scorers.popularity import PopularityScorer
 from tests.ml.worlds import make_interactions
 
 

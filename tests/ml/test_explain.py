@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 
 from recommender.ml.explain import contributions, leave_one_out
-from recommender.ml.scoring import History, NeighborScorer
+from recommender.ml.scorers.neighbors import NeighborScorer
+from recommender.ml.scoring import History
 
 # Likeness of items 1–4: 1 ~ 2 (.5), 1 ~ 3 (.25), 4 alone.
 INDPTR = np.array([0, 0, 2, 3, 4, 4])

@@ -17,9 +17,7 @@ TOWERS = ("two_tower", "transformer")
 
 @pytest.mark.parametrize("name", TOWERS)
 def test_the_exported_tower_scores_as_torch_does(name, tmp_path):
-    model = trained(
-        name, DATA, epochs=3, **({"neighbor_weight": 0.0} if name == "transformer" else {})
-    )
+    model = trained(name, DATA, epochs=3)
     model.export(tmp_path / "v1", context_for(DATA))
     scorer = load_model(tmp_path / "v1").scorer
     users = histories_of(DATA, np.arange(1, 40))

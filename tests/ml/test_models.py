@@ -210,7 +210,6 @@ CHANGES = {
     "n_negatives": 5,
     "ppmi_window": 0,
     "horizon": 4,
-    "neighbor_weight": 0.0,
     "patience": 1,
     "warm_epochs": 1,
 }

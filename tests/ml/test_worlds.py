@@ -8,11 +8,8 @@ import pytest
 from recommender.ml.artifact import ArtifactError
 from recommender.ml.evaluation import histories_of
 from recommender.ml.models.base import TrainingError, WarmStart
-from recommender.ml.models.transformer import SHARES, USUAL_SHARE
 from recommender.ml.scoring import History
-from recommender.ml.split import by_time, time_quantile
 from recommender.ml.topk import mask_seen, top_k
-from recommender.ml.validation import judge, watch
 from tests.ml.planted import DAY, planted, world
 from tests.ml.small import context_for, trained
 
@@ -87,7 +84,7 @@ def test_matrix_factorization_lowers_its_loss_every_epoch():
 
 def test_the_transformer_learns_what_follows_what():
     data = circle()
-    exact = {"horizon": 1, "neighbor_weight": 0.0, "learning_rate": 5e-3}
+    exact = {"horizon": 1, "learning_rate": 5e-3}
     scorer = trained("transformer", data, epochs=40, **exact).scorer()
     pasts = [[first % 8 + 1, (first + 1) % 8 + 1] for first in range(8)]
     scores = mask_seen(
@@ -153,23 +150,6 @@ def test_heavy_events_are_ranked_above_light_ones():
     scorer = trained("transformer", world(events, 60, 2), epochs=20).scorer()
     scores = scorer.score([History.empty()])
     assert scores[0, 2] > scores[0, 1]
-
-
-def test_validation_chooses_how_much_of_the_neighbors_is_blended_in():
-    data = planted(rated=False)
-    train, later = by_time(data, time_quantile(data, 0.25))
-    model = trained("transformer", train, validation=later, epochs=2)
-    scorer, watched = model.scorer(), watch(train, later, 1)
-    gains = [
-        judge(replace(scorer, neighbor_weight=0.8 * share).score, watched)[1] for share in SHARES
-    ]
-    assert len(set(gains)) > 1
-    assert scorer.neighbor_weight == 0.8 * SHARES[int(np.argmax(gains))]
-
-
-def test_without_validation_a_usual_share_of_the_neighbors_is_blended_in():
-    scorer = trained("transformer", planted(rated=False), epochs=1).scorer()
-    assert scorer.neighbor_weight == 0.8 * USUAL_SHARE
 
 
 WARM = ("matrix_factorization", "two_tower", "transformer")

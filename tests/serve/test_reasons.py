@@ -12,7 +12,7 @@ from recommender.collect.models import Slate
 from recommender.collect.tokens import BadToken
 from recommender.errors import Missing
 from recommender.ml.features import HistoryFacts, ItemFacts, fit_spec, user_vector
-from recommender.ml.scoring import NeighborScorer
+from recommender.ml.scorers.neighbors import NeighborScorer
 from recommender.promote.models import ModelVersion
 from recommender.serve import blend, registry, services
 from recommender.serve.answers import Reason

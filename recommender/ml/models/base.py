@@ -21,7 +21,6 @@ from recommender.ml.artifact import (
 from recommender.ml.assemble import build_scorer
 from recommender.ml.evaluation import decayed_popularity, histories_of
 from recommender.ml.interactions import FloatArray, IntArray, Interactions
-from recommender.ml.manifest import Kind
 from recommender.ml.progress import EpochRecord, TrainingError
 from recommender.ml.ratings import RatingModel, Ratings, fit_rating_model
 from recommender.ml.scoring import Scorer
@@ -81,10 +80,11 @@ class FitOptions:
 class Export:
     """Hold what one kind of model stores besides what all store."""
 
-    kind: Kind
+    kind: str  # of scorer
     scoring: dict[str, float]
     arrays: dict[str, Array]
     raw: dict[str, bytes] = field(default_factory=dict)
+    members: dict[str, str] = field(default_factory=dict)  # of a blend: name → kind of scorer
 
 
 def open_start(start: WarmStart, model: str) -> Weights:
@@ -225,6 +225,7 @@ class Recommender(ABC):
             rating=rating_payload(self.rating)[0],
             metrics=dict(context.metrics) if context else {},
             extra=dict(context.extra) if context else {},
+            members=export.members,
             library_versions={library: version(library) for library in libraries},
         )
 

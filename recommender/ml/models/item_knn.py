@@ -44,10 +44,6 @@ class ItemKNN(Recommender):
         self._vectors = likeness_vectors(data, options.seed)
         yield self._single_record(data, options, time.perf_counter() - began)
 
-    def export_neighbors(self) -> Export:
-        """Return the neighbor lists, for a model that blends them in."""
-        return self._export(self._fitted())
-
     def _export(self, data: Interactions) -> Export:
         del data
         popularity = self._shared()["popularity"]

@@ -9,7 +9,6 @@ import torch
 from torch import Tensor, nn
 
 from recommender.ml.artifact import WEIGHTS, Array, pack_weights
-from recommender.ml.assemble import COMPONENT
 from recommender.ml.export import export_tower
 from recommender.ml.interactions import FloatArray, Interactions
 from recommender.ml.losses import full_softmax, sampled_softmax
@@ -24,6 +23,7 @@ from recommender.ml.models.base import (
 )
 from recommender.ml.models.item_table import ItemTable
 from recommender.ml.sampling import NegativeSampler
+from recommender.ml.scorers.tower import COMPONENT
 from recommender.ml.scoring import History, pack
 from recommender.ml.sequences import (
     Batch,

@@ -1,26 +1,19 @@
 """Read the user's recent events in order: a causal transformer that needs no user id."""
 
-from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
 from recommender.ml.interactions import Interactions
-from recommender.ml.models.base import EpochRecord, Export, FitOptions
-from recommender.ml.models.item_knn import ItemKNN
 from recommender.ml.models.item_table import Dropout, ItemTable, ItemTableConfig
 from recommender.ml.models.pooling import Pooling
 from recommender.ml.models.tower import TowerModule, TowerRecommender
-from recommender.ml.scoring import BlendScorer
-from recommender.ml.validation import Watched, judge, watch
 
 START_SCALE = 0.08  # deviation of the co-occurrence start vectors
 WEIGHT_SCALE = 0.02
 HIDDEN_FACTOR = 2
-SHARES = (0.0, 0.125, 0.25, 0.375, 0.625, 1.0)  # of the largest weight: what validation picks from
-USUAL_SHARE = 0.375  # without validation
 
 
 @dataclass(frozen=True)
@@ -42,9 +35,6 @@ class TransformerConfig:
     n_negatives: int = 256
     horizon: int = 2  # a target is drawn from this many next events
     ppmi_window: int = 8  # events apart that count as together, for the start; 0 = random start
-    # Largest weight of standardized item-neighbor scores in the blend; validation says how much of
-    # it: for the very next event less is best (.3), for what is taken in later weeks more (.5–.8).
-    neighbor_weight: float = 0.8
 
 
 class Block(nn.Module):
@@ -120,8 +110,7 @@ class Transformer(TowerRecommender):
 
     Differs: item vectors start from factored co-occurrence and add content and features; sampled
     softmax with shared, corrected negatives instead of one negative per event; padding right;
-    user features enter at a start position, so even an empty history has a vector; item-neighbor
-    scores are blended in, since they err elsewhere.
+    user features enter at a start position, so even an empty history has a vector.
     """
 
     name = "transformer"
@@ -133,47 +122,6 @@ class Transformer(TowerRecommender):
         table_config = ItemTableConfig(config.embedding_size, START_SCALE, config.id_dropout)
         table = ItemTable(data, table_config, generator)
         return TransformerModule(table, config, data.user_features.shape[1], generator)
-
-    def _epochs(self, data: Interactions, options: FitOptions) -> Iterator[EpochRecord]:
-        self._likeness: Export | None = None
-        self._blend = self.config.neighbor_weight * USUAL_SHARE
-        yield from super()._epochs(data, options)
-        if self._blend > 0 and not options.should_stop():
-            self._blend = self._chosen_weight(watch(data, options.validation, options.seed))
-
-    def _chosen_weight(self, watched: Watched | None) -> float:
-        """Return the weight of best validation NDCG among shares of the largest."""
-        scorer = self.scorer()
-        if watched is None or not isinstance(scorer, BlendScorer):
-            return self._blend
-        best, found = -1.0, self._blend
-        for share in SHARES:
-            weight = share * self.config.neighbor_weight
-            _, ndcg = judge(replace(scorer, neighbor_weight=weight).score, watched)
-            if ndcg is not None and ndcg > best:
-                best, found = ndcg, weight
-        return found
-
-    def _export(self, data: Interactions) -> Export:
-        export = super()._export(data)
-        if self._blend <= 0:
-            return export
-        likeness = self._neighbors(data)
-        arrays = {name: likeness.arrays[name] for name in ("indptr", "indices", "data")}
-        return Export(
-            "blend",
-            {**likeness.scoring, **export.scoring, "neighbor_weight": self._blend},
-            {**export.arrays, **arrays, "neighbor_bias": likeness.arrays["item_bias"]},
-            export.raw,
-        )
-
-    def _neighbors(self, data: Interactions) -> Export:
-        if self._likeness is None:
-            model = ItemKNN(threads=self.threads)
-            for _ in model.fit(data):
-                pass
-            self._likeness = model.export_neighbors()
-        return self._likeness
 
     def _components(self) -> dict[str, Tensor]:
         return self.module.table.components()

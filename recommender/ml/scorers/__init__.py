@@ -1,0 +1,14 @@
+"""All kinds of scorer by name: what an artifact's manifest may call its model."""
+
+from collections.abc import Mapping
+
+from recommender.ml.scorers.blend import BLEND
+from recommender.ml.scorers.fold_in import FOLD_IN
+from recommender.ml.scorers.kind import ScorerKind
+from recommender.ml.scorers.neighbors import NEIGHBORS
+from recommender.ml.scorers.popularity import POPULARITY
+from recommender.ml.scorers.tower import TOWERS
+
+SCORERS: Mapping[str, ScorerKind] = {
+    kind.name: kind for kind in (POPULARITY, NEIGHBORS, FOLD_IN, TOWERS, BLEND)
+}
