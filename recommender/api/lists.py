@@ -101,11 +101,20 @@ class StepOutput(serializers.Serializer[Any]):
     score = serializers.FloatField(allow_null=True)
 
 
+class ComponentOutput(serializers.Serializer[Any]):
+    """A part of the score by what the model knows."""
+
+    name = serializers.CharField()
+    text = serializers.CharField()
+    weight = serializers.FloatField()
+
+
 class ExplanationOutput(serializers.Serializer[Any]):
-    """Parts of the score: bias + all contributions = score within 1e-6."""
+    """The score taken apart: by cause (bias + contributions) and by knowledge (components)."""
 
     bias = serializers.FloatField()
     contributions = ReasonOutput(many=True)
+    components = ComponentOutput(many=True)
     path = StepOutput(many=True)
 
 
@@ -278,6 +287,10 @@ def _explanation(explanation: Explanation | None) -> dict[str, Any] | None:
     return {
         "bias": explanation.bias,
         "contributions": [_reason(part) for part in explanation.contributions],
+        "components": [
+            {"name": part.name, "text": part.text, "weight": part.weight}
+            for part in explanation.components
+        ],
         "path": [
             {"stage": step.stage, "text": step.text, "rank": step.rank, "score": step.score}
             for step in explanation.path

@@ -157,23 +157,28 @@ def why(visit: Visit, token: str) -> HttpResponse:
     """Explain one shown item from the list that showed it."""
     found = serve.explain_token(token, visit.user)
     item_row = queries.items_by_key([found.item_id]).get(found.item_id)
-    parts = [(part.text, part.weight) for part in found.explanation.contributions]
-    parts.sort(key=lambda part: -abs(part[1]))
-    largest = abs(parts[0][1]) if parts else 0.0
-    bars = [
-        {"text": text, "weight": weight, "share": 100 * abs(weight) / largest if largest else 0}
-        for text, weight in parts
-    ]
+    bars = _bars([(part.text, part.weight) for part in found.explanation.contributions])
     context = {
         "why": found,
         "strategy": STRATEGIES.get(found.strategy, found.strategy),
         "card": card_of(visit, item_row) if item_row else None,
         "parts": bars[:MOST_PARTS],
         "small_parts": bars[MOST_PARTS:],
-        "small_total": math.fsum(weight for _text, weight in parts[MOST_PARTS:]),
-        "total": found.explanation.bias + math.fsum(weight for _text, weight in parts),
+        "small_total": math.fsum(bar["weight"] for bar in bars[MOST_PARTS:]),
+        "total": found.explanation.bias + math.fsum(bar["weight"] for bar in bars),
+        "components": _bars([(part.text, part.weight) for part in found.explanation.components]),
     }
     return visit.render("pages/why.html", context)
+
+
+def _bars(parts: list[tuple[str, float]]) -> list[dict[str, Any]]:
+    """Order the parts of a score by size, each with its share of the largest."""
+    parts.sort(key=lambda part: -abs(part[1]))
+    largest = abs(parts[0][1]) if parts else 0.0
+    return [
+        {"text": text, "weight": weight, "share": 100 * abs(weight) / largest if largest else 0}
+        for text, weight in parts
+    ]
 
 
 @require_GET

@@ -88,12 +88,34 @@ class PathStep:
 
 
 @dataclass(frozen=True)
+class Component:
+    """One additive part of a score by what the model knows, not by what the person did.
+
+    `name` is the scorer's: bias, match, taste, content, features, neighbors …; popularity is the
+    prior for people with little history, rest what changed since a kept list was made.
+    """
+
+    name: str
+    weight: float
+
+    @property
+    def text(self) -> str:
+        """Say what the part is, in the active language."""
+        return texts.component_text(self.name)
+
+
+@dataclass(frozen=True)
 class Explanation:
-    """Parts that add up: bias + all contributions = the item's score within 1e-6."""
+    """A score taken apart twice; either way the parts add up to it.
+
+    By cause: bias + all contributions = the score within 1e-6. By kind of knowledge: all components
+    = the score within 1e-5; none where no model scored the item.
+    """
 
     bias: float
     contributions: tuple[Contribution, ...]
     path: tuple[PathStep, ...]
+    components: tuple[Component, ...] = ()
 
 
 @dataclass(frozen=True)

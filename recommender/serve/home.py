@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from recommender.errors import Missing
 from recommender.serve.answers import HomePage, HomeRow, ListAnswer, ListRequest, Reason, ShownItem
+from recommender.serve.blend import Scores
 from recommender.serve.candidates import (
     Ranked,
     cut,
@@ -25,9 +26,10 @@ from recommender.serve.evidence import Fact
 from recommender.serve.guesses import guesses
 from recommender.serve.lists import first_page, next_page, slot_for
 from recommender.serve.policy import POLICY
-from recommender.serve.reasons import Reasoner, fact_reason, insight_into
+from recommender.serve.reasons import Reasoner, carried_by, fact_reason, insight_into
 from recommender.serve.scene import Scene, open_scene
 
+MOST_TRIED = 8  # newest likes looked at for a "because" row; each costs one scoring
 KINDS = ("for_you", "trending", "popular", "new", "exploring")
 
 
@@ -94,30 +96,44 @@ def _rows(scene: Scene, base: Ranked) -> Iterator[Row]:
 
 
 def _because(scene: Scene, base: Ranked) -> Iterator[Row]:
-    """Yield the nearest neighbors of the newest liked item that has some not shown above."""
+    """Yield what the newest liked item carries among its neighbors, where that is enough.
+
+    Likeness alone is no cause: an item stays only if it would lose its share of the score without
+    that very event, so the heading is true of every item below it.
+    """
     scores = base.personal or scene.scores
     if scores is None:
         return
     liked_from = scene.request.catalog.liked_from
-    table, served = scene.table, scores.served
-    rows = served.rows(table)
-    numbers = scores.known.history.items
-    above = served.model.item_numbers(base.ids[: POLICY.row_length])  # stand in the row above
-    for at in range(len(numbers) - 1, -1, -1):
-        fact = scores.known.facts[at]
-        if not _is_liked(fact, liked_from) or table.by_id(fact.item_id) is None:
-            continue
-        likeness = np.array(served.model.scorer.similar(int(numbers[at])), np.float32)
-        likeness[(rows < 0) | ~scene.is_open[rows]] = -np.inf
-        likeness[above] = -np.inf
-        near = np.argsort(-likeness, kind="stable")[: POLICY.row_length]
-        near = near[likeness[near] > 0]
+    facts, served = scores.known.facts, scores.served
+    liked = [
+        at
+        for at, fact in enumerate(facts)
+        if _is_liked(fact, liked_from) and scene.table.by_id(fact.item_id) is not None
+    ]
+    for at in reversed(liked[-MOST_TRIED:]):
+        likeness = _open_likeness(scene, base, scores, at)
+        near = np.flatnonzero((likeness > 0) & carried_by(scores, at))
+        near = near[np.argsort(-likeness[near], kind="stable")][: POLICY.row_length]
         if len(near) < POLICY.row_length // 3:
             continue
         ids = np.asarray(served.model.item_ids)[near].astype(np.int64)
         ranked = replace(base, ids=ids, scores=scores.total[near], sources="m" * len(near))
-        yield Row("because", fact_reason(table, fact, 0.0), replace(ranked, personal=scores))
+        title = fact_reason(scene.table, facts[at], 0.0)
+        yield Row("because", title, replace(ranked, personal=scores))
         return
+
+
+def _open_likeness(scene: Scene, base: Ranked, scores: Scores, at: int) -> NDArray[np.float32]:
+    """Return (M+1,) likeness to the item of event `at`; −inf for what may not stand in the row."""
+    served = scores.served
+    number = int(scores.known.history.items[at])
+    likeness = np.array(served.model.scorer.similar(number), np.float32)
+    rows = served.rows(scene.table)
+    likeness[(rows < 0) | ~scene.is_open[rows]] = -np.inf
+    above = served.model.item_numbers(base.ids[: POLICY.row_length])  # stand in the row above
+    likeness[above] = -np.inf
+    return likeness
 
 
 def _is_liked(fact: Fact, liked_from: float) -> bool:

@@ -1,12 +1,13 @@
 """Say why an item is here: by leaving out one event at a time, else by the truth of its source."""
 
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
 
-from recommender.ml.explain import leave_one_out
-from recommender.serve.answers import Contribution, Explanation, PathStep, Reason
+from recommender.ml.explain import causes, composition, drop_without, leave_one_out
+from recommender.serve.answers import Component, Contribution, Explanation, PathStep, Reason
 from recommender.serve.blend import Scores
 from recommender.serve.candidates import SOURCES, Ranked
 from recommender.serve.evidence import Fact
@@ -16,6 +17,7 @@ from recommender.serve.policy import POLICY
 from recommender.serve.scene import Scene
 
 MOST_REASONS = 3
+ROUNDING = 1e-5  # single precision, added up
 _BY_SOURCE = {
     "p": "popular",
     "f": "fresh",
@@ -35,7 +37,14 @@ class Insight:
     place: dict[int, int]  # item key → column
     numbers: NDArray[np.int64]  # (k,)
     weights: NDArray[np.float64]  # (n, k)
-    biases: NDArray[np.float64]  # (k,) the item's own level
+
+    @cached_property
+    def composition(self) -> dict[str, NDArray[np.float64]]:
+        """Return what the model's own score is made of, name → (k,), in units of the total."""
+        history, scorer = self.scores.known.history, self.scores.served.model.scorer
+        made = composition(scorer, history, self.numbers)
+        unit = self.scores.per_unit
+        return {name: np.asarray(part * unit, np.float64) for name, part in made.items()}
 
 
 _insights: Kept[Insight] = Kept(64)
@@ -59,14 +68,22 @@ def _look(scores: Scores, ids: NDArray[np.int64]) -> Insight:
     ids = ids[model.item_numbers(ids) > 0]
     numbers = np.asarray(model.item_numbers(ids), np.int64)
     drops = leave_one_out(model.scorer, scores.known.history, numbers)  # (n, k)
-    level = model.scorer.parts(scores.known.history, numbers)["bias"]
     return Insight(
         scores=scores,
         place={int(pk): column for column, pk in enumerate(ids)},
         numbers=numbers,
         weights=np.asarray(drops, np.float64) * scores.per_unit,
-        biases=(np.asarray(level, np.float64) - scores.mean) * scores.per_unit,
     )
+
+
+def carried_by(scores: Scores, event: int) -> NDArray[np.bool_]:
+    """Return (M+1,) which items would lose a reason's share of their score without the event."""
+    history, scorer = scores.known.history, scores.served.model.scorer
+    numbers = np.arange(1, scorer.n_items + 1)
+    drops = np.zeros(scorer.n_items + 1)
+    drops[1:] = drop_without(scorer, history, event, numbers) * scores.per_unit
+    needed = np.maximum(POLICY.reason_share * np.abs(scores.total), 1e-9)
+    return np.asarray(drops >= needed)
 
 
 class Reasoner:
@@ -90,13 +107,12 @@ class Reasoner:
         if source in _BY_SOURCE or self.insight is None or pk not in self.insight.place:
             return (self._by_source(source),)
         column = self.insight.weights[:, self.insight.place[pk]]
-        needed = max(POLICY.reason_share * abs(score), 1e-9)
         facts = self.insight.scores.known.facts
-        order = [int(at) for at in np.argsort(-column, kind="stable")[: 2 * MOST_REASONS]]
+        found = causes(column, score, POLICY.reason_share, 2 * MOST_REASONS)
         cited = [
             fact_reason(self.table, facts[at], float(column[at]))
-            for at in order
-            if column[at] >= needed and self._is_liked(facts[at])
+            for at in found.tolist()
+            if self._is_liked(facts[at])
         ]
         return tuple(cited[:MOST_REASONS]) or (self._whole(pk),)
 
@@ -112,7 +128,8 @@ class Reasoner:
             whole = self._by_source(source)
             part = Contribution(whole.kind, whole.params, whole.ref, score)
             return Explanation(0.0, (part,), path)
-        return Explanation(*self._parts(self.insight, pk, score), path)
+        bias, parts = self._parts(self.insight, pk, score)
+        return Explanation(bias, parts, path, self._components(self.insight, pk, score))
 
     def _parts(
         self, insight: Insight, pk: int, score: float
@@ -120,7 +137,7 @@ class Reasoner:
         at = insight.place[pk]
         scores = insight.scores
         popularity = scores.blend * float(scores.served.popularity_z[insight.numbers[at]])
-        bias = float(insight.biases[at])
+        bias = float(insight.composition["bias"][at])
         parts = [Contribution("popularity", {}, None, popularity)]
         for fact, weight in zip(scores.known.facts, insight.weights[:, at], strict=True):
             if abs(weight) > 1e-9:
@@ -131,6 +148,18 @@ class Reasoner:
             parts.append(Contribution("history", {}, None, rest))
         parts.sort(key=lambda part: -abs(part.weight))
         return bias, tuple(parts)
+
+    def _components(self, insight: Insight, pk: int, score: float) -> tuple[Component, ...]:
+        """Split the score by what the model knows; the same total as `_parts`, cut another way."""
+        at, scores = insight.place[pk], insight.scores
+        prior = scores.blend * float(scores.served.popularity_z[insight.numbers[at]])
+        parts = {name: float(part[at]) for name, part in insight.composition.items()}
+        parts["popularity"] = prior
+        rest = score - sum(parts.values())
+        if abs(rest) > ROUNDING:  # a list kept from before: other facts about the person then
+            parts["rest"] = rest
+        made = (Component(name, weight) for name, weight in parts.items())
+        return tuple(sorted(made, key=lambda part: -abs(part.weight)))
 
     def _whole(self, pk: int) -> Reason:
         """Say what carries a score that no single event carries."""

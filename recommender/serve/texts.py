@@ -37,6 +37,25 @@ def reason_text(kind: str, params: Mapping[str, Any]) -> str:
     return template % params if "%(" in template else template
 
 
+def component_text(name: str) -> str:
+    """Say what a part of a score is that the model, or a member of a blend, adds."""
+    member, _dot, part = name.rpartition(".")
+    text = {
+        "bias": _("The item's own level, the same for everybody"),
+        "match": _("How well it matches your taste"),
+        "taste": _("Who else took it, and what they took"),
+        "content": _("What it is about"),
+        "content_text": _("What its text says"),
+        "content_image": _("What its picture shows"),
+        "content_audio": _("What it sounds like"),
+        "features": _("Its category, price and other facts"),
+        "neighbors": _("People who took what you took"),
+        "popularity": _("How popular it is, while little is known of you"),
+        "rest": _("What changed since the list was made"),
+    }.get(part, part.replace("_", " "))
+    return f"{member.replace('_', ' ')}: {text}" if member else text
+
+
 def _did(type: str) -> str:
     return {
         "click": _("You opened “%(title)s”"),

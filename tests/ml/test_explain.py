@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from recommender.ml.explain import contributions, leave_one_out
+from recommender.ml.explain import centered, composition, leave_one_out
 from recommender.ml.scorers.neighbors import NeighborScorer
 from recommender.ml.scoring import History
 
@@ -29,9 +29,10 @@ def history_of(*items):
     )
 
 
-def test_the_drop_is_what_the_event_gave(scorer):
-    drops = leave_one_out(scorer, history_of(1, 4), np.array([2, 3]))
-    np.testing.assert_allclose(drops, [[0.5, 0.25], [0, 0]], atol=1e-6)
+def test_the_drop_is_what_the_event_gave_beyond_what_it_gave_everything(scorer):
+    """Event 1 gives item 2 .5 and item 3 .25, so the average of four items .1875."""
+    drops = leave_one_out(scorer, history_of(1, 4), np.array([2, 3, 4]))
+    np.testing.assert_allclose(drops, [[0.3125, 0.0625, -0.1875], [0, 0, 0]], atol=1e-6)
 
 
 def test_it_takes_one_batch(scorer):
@@ -48,33 +49,28 @@ def test_it_takes_one_batch(scorer):
 
 def test_an_empty_history_has_no_causes(scorer):
     assert leave_one_out(scorer, history_of(), np.array([1, 2])).shape == (0, 2)
-    made = contributions(scorer, history_of(), np.array([1, 2]))
-    np.testing.assert_allclose(made.total(), BIAS[[1, 2]], atol=1e-6)
-    np.testing.assert_allclose(made.profile, 0, atol=1e-6)
+    made = composition(scorer, history_of(), np.array([1, 2]))
+    np.testing.assert_allclose(made["bias"], [-0.15, -0.05], atol=1e-6)  # the mean is .25
+    assert made["match"].tolist() == [0, 0]
 
 
-def test_everything_sums_to_the_score(scorer):
+def test_the_parts_sum_to_the_standing_of_the_item(scorer):
     history, items = history_of(1, 2, 4), np.array([1, 2, 3, 4])
-    made = contributions(scorer, history, items)
-    expected = scorer.score([history])[0, items]
-    np.testing.assert_allclose(made.total(), expected, atol=1e-6)
-    assert made.total().dtype == np.float64
-    assert set(made.parts) == {"bias"}
+    made = composition(scorer, history, items)
+    assert set(made) == {"bias", "match"}
+    expected = centered(scorer.score([history]))[0, items]
+    np.testing.assert_allclose(sum(made.values()), expected, atol=1e-6)
+    assert sum(made.values()).sum() == pytest.approx(0)  # over all items
 
 
-class Joint:
-    """Score item 1 with 1 when two events are there, whatever they are: neither alone matters."""
+class Shifting:
+    """Give every item a point for each event, and item 1 two for event 9."""
 
     def score(self, histories):
-        scores = [[-np.inf, float(len(h.items) >= 2)] for h in histories]
-        return np.array(scores, dtype=np.float32)
-
-    def parts(self, history, items):
-        return {"match": self.score([history])[0, items]}
+        rows = [[-np.inf, len(h.items) + 2.0 * (9 in h.items), len(h.items)] for h in histories]
+        return np.array(rows, dtype=np.float32)
 
 
-def test_what_events_do_together_is_not_hidden():
-    made = contributions(Joint(), history_of(1, 2), np.array([1]))
-    assert made.events.tolist() == [[1], [1]]  # each is needed
-    assert made.profile.tolist() == [-1]
-    assert made.total().tolist() == [1]
+def test_what_lifts_all_items_alike_explains_none():
+    drops = leave_one_out(Shifting(), history_of(9, 5), np.array([1, 2]))
+    assert drops.tolist() == [[1, -1], [0, 0]]

@@ -12,6 +12,7 @@ from django.test.utils import CaptureQueriesContext
 from recommender.collect.models import Event, User
 from recommender.pages import views
 from recommender.serve.answers import (
+    Component,
     Contribution,
     Explanation,
     HomePage,
@@ -165,13 +166,15 @@ def test_why_folds_the_small_parts_and_still_adds_up(world: World, client: Clien
         is_replayed=False,
         score=8.0,
         reasons=(),
-        explanation=Explanation(0.2, parts, ()),
+        explanation=Explanation(0.2, parts, (), (Component("transformer.content", 8.0),)),
     )
     monkeypatch.setattr(views.serve, "explain_token", lambda token, user: found)
     page = client.get("/why/token/").content.decode()
     assert "4 smaller parts" in page
     assert "<b>8.000</b>" in page  # .1 + … + 1.2 = 7.8, and .2
     assert "the present model explains it" in page
+    assert "by what the model knows" in page
+    assert "transformer: What it is about" in page
 
 
 def test_the_next_page_goes_on_where_the_first_ended(world: World, client: Client):

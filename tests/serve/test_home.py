@@ -5,12 +5,14 @@ from __future__ import annotations
 import math
 from datetime import timedelta
 
+import numpy as np
 import pytest
 
 from recommender import clock
 from recommender.collect.models import Impression, Slate
 from recommender.errors import Missing
 from recommender.serve import services
+from recommender.serve.policy import POLICY
 from tests import factories
 from tests.serve.conftest import World
 
@@ -87,6 +89,25 @@ def test_the_because_row_passes_over_likes_whose_kin_stand_above(busy: World):
     row = next(row for row in page.rows if row.kind == "because")
     assert row.title_reason.ref == f"item:{busy.items[31].external_id}"
     assert {busy.kind_of(item.external_id) for item in row.items} == {"Western"}
+
+
+def test_every_item_of_the_because_row_owes_its_place_to_what_the_heading_names(busy: World):
+    user = busy.user(31, 0, 1, 2)
+    page = services.home(busy.ask(user, explain=True))
+    row = next(row for row in page.rows if row.kind == "because")
+    for item in row.items:
+        parts = item.explanation.contributions
+        named = [part.weight for part in parts if part.ref == row.title_reason.ref]
+        assert named and named[0] >= POLICY.reason_share * abs(item.score)
+
+
+def test_a_like_that_carries_nothing_heads_no_row(busy: World, monkeypatch):
+    monkeypatch.setattr(
+        "recommender.serve.home.carried_by",
+        lambda scores, event: np.zeros(len(scores.total), np.bool_),
+    )
+    kinds = [row.kind for row in services.home(busy.ask(busy.user(0, 1, 31))).rows]
+    assert "for_you" in kinds and "because" not in kinds
 
 
 def test_a_new_person_gets_popular_and_fresh_rows_and_is_asked_for_ratings(busy: World):

@@ -11,6 +11,7 @@ from django.utils import translation
 from recommender.collect.models import Slate
 from recommender.collect.tokens import BadToken
 from recommender.errors import Missing
+from recommender.ml.explain import centered
 from recommender.ml.features import HistoryFacts, ItemFacts, fit_spec, user_vector
 from recommender.ml.scorers.neighbors import NeighborScorer
 from recommender.promote.models import ModelVersion
@@ -43,8 +44,9 @@ def test_removing_the_cited_event_lowers_the_score_by_its_weight(world: World):
     pk = next(i.pk for i in world.items if i.external_id == cited)
     rest = tuple(fact for fact in evidence.facts if fact.item_id != pk)
     scorer, number = served.model.scorer, served.model.item_number(item.item_id)
-    whole = scorer.score([known_to(served.model, evidence).history])[0, number]
-    less = scorer.score([known_to(served.model, Evidence(rest, 9)).history])[0, number]
+    # Against the average item: what all items lose alike moves none of them.
+    whole = centered(scorer.score([known_to(served.model, evidence).history]))[0, number]
+    less = centered(scorer.score([known_to(served.model, Evidence(rest, 9)).history]))[0, number]
     per_unit = blend.score(served, evidence).per_unit
     assert item.reasons[0].weight == pytest.approx((whole - less) * per_unit, abs=1e-6)
 
@@ -65,6 +67,11 @@ def test_bias_and_contributions_sum_to_the_score(world: World, liked: tuple[int,
         total = item.explanation.bias + sum(part.weight for part in parts)
         assert total == pytest.approx(item.score, abs=1e-6)
         assert all(part.text for part in parts)
+        components = item.explanation.components
+        if components:
+            assert {part.name for part in components} == {"bias", "match", "popularity"}
+            assert sum(part.weight for part in components) == pytest.approx(item.score, abs=1e-5)
+            assert all(part.text for part in components)
         assert [step.stage for step in item.explanation.path][-1] == "shown"
         assert all(step.text for step in item.explanation.path)
         assert item.explanation.path[-1].rank == item.position
