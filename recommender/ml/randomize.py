@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
-Array = NDArray[Any]
+from recommender.ml.scorers.kind import UNDER, Array
+
 _KEPT = frozenset({"popularity", "default_features"})  # facts about the data, not weights
 
 
@@ -25,14 +24,17 @@ def randomized(
     """
     rng = np.random.default_rng(seed)
     mixed = dict(arrays)
-    for stem in sorted(set(arrays) - _KEPT):
-        if arrays[stem].dtype.kind == "f":
+    for stem in sorted(arrays):
+        if arrays[stem].dtype.kind == "f" and own_name(stem) not in _KEPT:
             mixed[stem] = rng.permutation(arrays[stem].ravel()).reshape(arrays[stem].shape)
-    if "indices" in arrays:  # whose neighbors they are is what was learned
-        count = len(arrays["indices"])
-        mixed["indices"] = rng.integers(1, len(arrays["indptr"]) - 1, count)
-    if "gram" in arrays and "item_vectors" in arrays:  # made from the factors, so made again
-        mixed["gram"], mixed["offset"] = _refit(arrays, mixed)
+    for stem in sorted(arrays):
+        prefix = stem.removesuffix(own_name(stem))  # of a member of a blend, else empty
+        if own_name(stem) == "indices":  # whose neighbors they are is what was learned
+            n_items = len(arrays[f"{prefix}indptr"]) - 2
+            mixed[stem] = rng.integers(1, n_items + 1, len(arrays[stem]))
+        if own_name(stem) == "gram":  # made from the factors, so made again
+            gram, offset = _refit(arrays, mixed, prefix)
+            mixed |= {stem: gram, f"{prefix}offset": offset}
     graphs = {
         name: _shuffled(data, rng) if name.endswith(".onnx") else data
         for name, data in sorted(raw.items())
@@ -40,15 +42,22 @@ def randomized(
     return mixed, graphs
 
 
-def _refit(before: Mapping[str, Array], after: Mapping[str, Array]) -> tuple[Array, Array]:
+def own_name(stem: str) -> str:
+    """Return an array's name without its member's: `knn__data` is that member's `data`."""
+    return stem.rpartition(UNDER)[2]
+
+
+def _refit(
+    before: Mapping[str, Array], after: Mapping[str, Array], prefix: str
+) -> tuple[Array, Array]:
     """Return Gram matrix and offset of the shuffled factors, with the regularization of before."""
-    ridge = before["gram"] - _with_ones(before).T @ _with_ones(before)
-    rows = _with_ones(after)
-    return rows.T @ rows + ridge, -rows.T @ after["item_bias"][1:]
+    old, new = _with_ones(before, prefix), _with_ones(after, prefix)
+    ridge = before[f"{prefix}gram"] - old.T @ old
+    return new.T @ new + ridge, -new.T @ after[f"{prefix}item_bias"][1:]
 
 
-def _with_ones(arrays: Mapping[str, Array]) -> Array:
-    vectors = np.asarray(arrays["item_vectors"][1:], np.float64)
+def _with_ones(arrays: Mapping[str, Array], prefix: str) -> Array:
+    vectors = np.asarray(arrays[f"{prefix}item_vectors"][1:], np.float64)
     return np.hstack([vectors, np.ones((len(vectors), 1))])
 
 
