@@ -21,6 +21,7 @@ from numpy.typing import NDArray
 from recommender.ml.assemble import build_scorer, check_parts, require_files
 from recommender.ml.interactions import FloatArray, IntArray
 from recommender.ml.manifest import MANIFEST, ArtifactError, FileEntry, Manifest
+from recommender.ml.packing import restore
 from recommender.ml.ratings import RatingModel
 from recommender.ml.scoring import Scorer
 
@@ -42,6 +43,7 @@ __all__ = [
     "pack_weights",
     "rating_payload",
     "read_manifest",
+    "read_payload",
     "save_artifact",
 ]
 
@@ -141,6 +143,7 @@ def load_model(folder: Path, *, manifest_sha256: str | None = None) -> LoadedMod
     opened = {entry.name: _open(folder, entry) for entry in manifest.files}
     arrays = {name[:-4]: data for name, data in opened.items() if isinstance(data, np.ndarray)}
     raw = {name: data for name, data in opened.items() if isinstance(data, bytes)}
+    arrays = restore(manifest, arrays)
     check_parts(manifest, arrays)
     scorer = build_scorer(manifest, arrays, raw)
     return LoadedModel(
@@ -151,6 +154,17 @@ def load_model(folder: Path, *, manifest_sha256: str | None = None) -> LoadedMod
         user_feature_names=manifest.user_feature_names,
         popularity=arrays["popularity"],
         rating=_rating(manifest, arrays),
+    )
+
+
+def read_payload(folder: Path, *, manifest_sha256: str | None = None) -> tuple[Manifest, Payload]:
+    """Check and read what serving needs, as it was stored: no weights to train on from."""
+    manifest = read_manifest(folder, manifest_sha256=manifest_sha256)
+    served = [entry for entry in manifest.files if entry.name != WEIGHTS]
+    opened = {entry.name: _open(folder, entry) for entry in served}
+    return manifest, Payload(
+        arrays={name[:-4]: d for name, d in opened.items() if isinstance(d, np.ndarray)},
+        raw={name: data for name, data in opened.items() if isinstance(data, bytes)},
     )
 
 

@@ -10,6 +10,7 @@ from typing import Any
 SCHEMA_VERSION = 1
 MANIFEST = "manifest.json"
 TOWER = "user_tower.onnx"
+VARIANT = "variant"  # key of `extra` in a compressed form: its name, its original, how to restore
 
 _NAME = re.compile(r"[a-z0-9_]+\.(npy|onnx|safetensors)")
 

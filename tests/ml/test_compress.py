@@ -1,0 +1,189 @@
+import json
+import shutil
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from recommender.ml.artifact import (
+    WEIGHTS,
+    ArtifactError,
+    load_model,
+    load_weights,
+    read_manifest,
+    read_payload,
+)
+from recommender.ml.compress import (
+    FORMS,
+    CannotCompressError,
+    compress,
+    forms_of,
+    overlap,
+    served_bytes,
+    user_basis,
+)
+from recommender.ml.evaluation import histories_of
+from recommender.ml.manifest import TOWER
+from tests.ml.planted import planted
+from tests.ml.small import NAMES, context_for, trained
+from tests.ml.test_artifact import replace_array, rewrite
+
+DATA = planted(n_users=40, n_items=30, n_events=12)
+PEOPLE = histories_of(DATA, np.arange(1, DATA.n_users + 1))
+EXACT_SHARE = {"float16": 2e-3, "int8_rows": 0.02, "int8_tower": 0.02, "int8": 0.03}
+
+
+@pytest.fixture(scope="module")
+def folders(tmp_path_factory):
+    """Write one original of each model."""
+    base = tmp_path_factory.mktemp("originals")
+    for name in NAMES:
+        trained(name, DATA).export(base / name, context_for(DATA))
+    return base
+
+
+def every_form(folders):
+    for name in NAMES:
+        for form in forms_of(read_manifest(folders / name)):
+            yield name, form
+
+
+def scores(folder):
+    return load_model(folder).scorer.score(PEOPLE)[:, 1:]
+
+
+def test_every_form_of_every_model_loads_and_ranks(folders, tmp_path):
+    for name, form in every_form(folders):
+        original = read_manifest(folders / name)
+        made = compress(folders / name, tmp_path / f"{name}-{form}", form, people=PEOPLE)
+        found = scores(tmp_path / f"{name}-{form}")
+        assert np.isfinite(found).all(), (name, form)
+        assert made.extra["variant"]["of"] == original.sha256
+        assert (made.model, made.kind, made.n_items) == (name, original.kind, DATA.n_items)
+
+
+def test_rounding_moves_scores_by_little_of_their_spread(folders, tmp_path):
+    for name, form in every_form(folders):
+        if FORMS[form].is_short:
+            continue
+        compress(folders / name, tmp_path / f"{name}-{form}", form)
+        before, after = scores(folders / name), scores(tmp_path / f"{name}-{form}")
+        gap = np.abs(after - before).max() / np.ptp(before)
+        assert gap <= EXACT_SHARE[form], (name, form, gap)
+
+
+def test_all_axes_kept_change_no_score(folders, tmp_path, monkeypatch):
+    """Rotating items, readers and solvers alike is exact; only cutting costs."""
+    monkeypatch.setattr("recommender.ml.compress.KEPT_SHARE", 1.0)
+    monkeypatch.setattr("recommender.ml.compress.pack", lambda arrays, _storage: arrays)
+    monkeypatch.setattr("recommender.ml.compress.halve_graph", lambda graph: graph)
+    for name, form in every_form(folders):
+        if form == "short":
+            compress(folders / name, tmp_path / name, form, people=PEOPLE)
+            np.testing.assert_allclose(
+                scores(tmp_path / name), scores(folders / name), rtol=1e-3, atol=1e-4
+            )
+
+
+def test_short_vectors_are_half_as_long(folders, tmp_path):
+    compress(folders / "transformer", tmp_path / "short", "short", people=PEOPLE)
+    compress(folders / "two_tower", tmp_path / "two", "short")
+    for folder, source in ((tmp_path / "short", "transformer"), (tmp_path / "two", "two_tower")):
+        before = load_model(folders / source).scorer.vectors.shape
+        assert load_model(folder).scorer.vectors.shape == (before[0], before[1] // 2)
+
+
+@pytest.mark.parametrize("form", ["float16", "int8", "short_int8"])
+def test_parts_still_sum_to_the_score(folders, tmp_path, form):
+    compress(folders / "transformer", tmp_path / form, form, people=PEOPLE)
+    scorer, items = load_model(tmp_path / form).scorer, np.arange(1, DATA.n_items + 1)
+    for person in PEOPLE[:5]:
+        summed = sum(scorer.parts(person, items).values())
+        np.testing.assert_allclose(summed, scorer.score([person])[0, items], atol=1e-5)
+
+
+def test_models_without_a_tower_or_vectors_have_fewer_forms(folders):
+    assert forms_of(read_manifest(folders / "item_knn")) == ("float16", "int8")
+    assert "int8_tower" not in forms_of(read_manifest(folders / "matrix_factorization"))
+    assert forms_of(read_manifest(folders / "transformer")) == tuple(FORMS)
+    with pytest.raises(CannotCompressError, match="item_knn has no form 'short'; it has float16"):
+        compress(folders / "item_knn", folders / "x", "short")
+
+
+def test_a_form_of_a_form_is_refused(folders, tmp_path):
+    compress(folders / "item_knn", tmp_path / "a", "float16")
+    with pytest.raises(CannotCompressError, match="this is the float16 form already"):
+        compress(tmp_path / "a", tmp_path / "b", "int8")
+    assert not (tmp_path / "b").exists()
+
+
+def test_a_form_has_no_weights_to_train_on_from(folders, tmp_path):
+    made = compress(folders / "transformer", tmp_path / "a", "int8")
+    assert WEIGHTS not in {entry.name for entry in made.files}
+    assert served_bytes(made) == made.n_bytes
+    assert (
+        served_bytes(read_manifest(folders / "transformer"))
+        < read_manifest(folders / "transformer").n_bytes
+    )
+    with pytest.raises(ArtifactError, match="no weights to start from"):
+        load_weights(tmp_path / "a")
+
+
+def test_a_damaged_original_is_refused(folders, tmp_path):
+    broken = shutil.copytree(folders / "transformer", tmp_path / "broken")
+    raw = bytearray((broken / "item_vectors.npy").read_bytes())
+    raw[-1] ^= 1
+    (broken / "item_vectors.npy").write_bytes(raw)
+    with pytest.raises(ArtifactError, match="its sha256 is not the manifest's"):
+        compress(broken, tmp_path / "x", "int8")
+
+
+def test_a_form_with_a_damaged_scale_or_recipe_is_refused(folders, tmp_path):
+    compress(folders / "transformer", tmp_path / "a", "int8")
+    bad = shutil.copytree(tmp_path / "a", tmp_path / "bad-scale")
+    scale = np.load(bad / "item_vectors_scale.npy")
+    replace_array(bad, "item_vectors_scale", -scale)
+    with pytest.raises(ArtifactError, match=r"item_vectors_scale\.npy: a scale is below zero"):
+        load_model(bad)
+    bad = shutil.copytree(tmp_path / "a", tmp_path / "bad-recipe")
+    extra = json.loads((bad / "manifest.json").read_bytes())["extra"]
+    rewrite(bad, extra=extra | {"variant": {"name": "int8"}})
+    with pytest.raises(ArtifactError, match="does not say how to restore"):
+        load_model(bad)
+
+
+def test_a_quantized_tower_holds_bytes_and_stays_near(folders, tmp_path):
+    compress(folders / "transformer", tmp_path / "a", "int8_tower")
+    _, before = read_payload(folders / "transformer")
+    _, after = read_payload(tmp_path / "a")
+    assert len(after.raw[TOWER]) != len(before.raw[TOWER])
+    towers = [load_model(f).scorer for f in (folders / "transformer", tmp_path / "a")]
+    first, second = (getattr(s, "tower", s).user_vectors(PEOPLE) for s in towers)
+    cosine = (
+        (first * second).sum(1) / np.linalg.norm(first, axis=1) / np.linalg.norm(second, axis=1)
+    )
+    assert cosine.min() > 0.99
+    assert not np.array_equal(first, second)
+
+
+@given(st.integers(1, 6), st.integers(0, 2**31))
+def test_axes_are_at_right_angles_and_keep_what_users_use(k, seed):
+    rng = np.random.default_rng(seed)
+    items = rng.normal(size=(20, 6))
+    users = rng.normal(size=(30, k)) @ rng.normal(size=(k, 6))  # of rank k
+    basis = user_basis(items, users, k)
+    np.testing.assert_allclose(basis.T @ basis, np.eye(k), atol=1e-9)
+    lost = np.linalg.norm(users - users @ basis @ basis.T) / np.linalg.norm(users)
+    assert lost < 0.25  # the items' own spread turns the axes a little
+
+
+def test_without_users_the_items_own_axes_are_kept():
+    items = np.diag([3.0, 1.0, 2.0])
+    assert np.abs(user_basis(items, np.zeros((0, 3)), 2)).argmax(axis=0).tolist() == [0, 2]
+
+
+@given(st.permutations(range(10)))
+def test_overlap_ignores_order(order):
+    row = np.arange(10)[None]
+    assert overlap(row, np.array([order])).tolist() == [1.0]
