@@ -48,6 +48,7 @@ class Measured:
     segments: Mapping[str, Mapping[str, Any]]
     paired: Mapping[str, Mapping[str, Any]]
     by_k: Mapping[str, Any]
+    cold: Mapping[str, Any]  # new items and newcomers, as `evaluate` keeps them; {} if unmeasured
 
 
 @dataclass(frozen=True)
@@ -180,6 +181,7 @@ def _measured(row: Evaluation) -> Measured:
         segments=row.segments,
         paired=row.paired,
         by_k=row.by_k,
+        cold=row.cold,
     )
 
 

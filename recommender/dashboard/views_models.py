@@ -11,6 +11,7 @@ from django.utils.translation import gettext as _
 
 from recommender.dashboard import charts_models, queries_models, queries_traffic, words
 from recommender.dashboard.access import attempt, back_to, operator, page, reader, required_scope
+from recommender.dashboard.cold import ColdLine, cold_start
 from recommender.dashboard.queries_models import Figure, VersionRow, read_figure
 from recommender.dashboard.verdicts import verdict_lines
 from recommender.dashboard.views_overview import read_window
@@ -110,6 +111,7 @@ def detail(request: HttpRequest, number: int) -> HttpResponse:
         "baselines": _baseline_table(row),
         "segments": segment_lines(row),
         "segment_metrics": SEGMENT_METRICS,
+        "cold": cold_start(measured),
         "charts": drawn,
         "decisions": queries_models.decisions_about(row.version),
         "verdict": verdict_lines(row.run.verdict if row.run else None),
@@ -164,8 +166,15 @@ def compare(request: HttpRequest) -> HttpResponse:
             "config": config_diff(a.version.config, b.version.config),
             "segments": list(zip(segment_lines(a), segment_lines(b), strict=False)),
             "segment_metrics": SEGMENT_METRICS,
+            "cold": _cold_pairs(a, b),
         }
     return page(request, "compare.html", catalog, context, here="models")
+
+
+def _cold_pairs(a: VersionRow, b: VersionRow) -> list[tuple[ColdLine, ColdLine]]:
+    """Pair the lines of two evaluations; none unless both judged newcomers and new items."""
+    first, second = cold_start(a.measured), cold_start(b.measured)
+    return list(zip(first.lines, second.lines, strict=False)) if first and second else []
 
 
 def _chosen(rows: Sequence[VersionRow], label: str) -> VersionRow | None:

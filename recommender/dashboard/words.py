@@ -67,6 +67,7 @@ METRICS: dict[str, Promise] = {
     "recall": gettext_lazy("Recall"),
     "mrr": gettext_lazy("MRR"),
     "hit": gettext_lazy("Hit rate"),
+    "auc": gettext_lazy("AUC"),
     "hit_rate": gettext_lazy("Hit rate"),
     "coverage": gettext_lazy("Coverage"),
     "gini": gettext_lazy("Gini"),

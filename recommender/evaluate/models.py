@@ -13,6 +13,8 @@ class Evaluation(models.Model):
     segments    {"new": {"n": 40, "ndcg@10": {…}}, "light": …, "heavy": …}
     paired      {"ndcg@10": {"value": .01, "low": .002, "high": .02, "against": 7}}
     by_k        {"precision": [k=1…20], "recall": […], "ndcg": […]}
+    cold        {"items": {"n_users": 40, "n_items": 12, "n_pairs": 55, "metrics": {"auc": {…}, …},
+                "baselines": {…}, "paired": {…}}, "users": {"1": {"n_users": 9, …}, "3": …, "5": …}}
     """
 
     catalog = models.ForeignKey("recommender.Catalog", models.CASCADE, related_name="evaluations")
@@ -29,6 +31,7 @@ class Evaluation(models.Model):
     segments = models.JSONField(default=dict)
     paired = models.JSONField(default=dict)
     by_k = models.JSONField(default=dict)
+    cold = models.JSONField(default=dict)
     created_at = models.DateTimeField()
 
     class Meta:

@@ -5,52 +5,24 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from pathlib import Path
-from typing import Any, Protocol
-
-import numpy as np
+from typing import Any
 
 from recommender import clock
 from recommender.collect.state import HISTORY_LENGTH
 from recommender.errors import NotReady
+from recommender.evaluate.cold import measure_cold
+from recommender.evaluate.contender import Contender, Version, enter
 from recommender.evaluate.models import Evaluation
 from recommender.evaluate.window import Window, open_window
 from recommender.ml import evaluation as ml
-from recommender.ml.artifact import LoadedModel, load_model
 from recommender.ml.evaluation import Outcome
-from recommender.ml.features import FeatureSpec, as_of_now, translate_users
-from recommender.ml.interactions import FloatArray
 from recommender.ml.stats import Interval
 from recommender.ml.visits import histories_at
 from recommender.prepare.models import Snapshot
-from recommender.prepare.services import OpenSnapshot, open_snapshot
+from recommender.prepare.services import open_snapshot
 
 SEED = 1
 Figures = dict[str, dict[str, float | int | None]]
-
-
-class Version(Protocol):
-    """What is read of a `promote.models.ModelVersion`, which stands above this room."""
-
-    @property
-    def pk(self) -> int:
-        """Return the primary key."""
-        ...
-
-    @property
-    def path(self) -> str:
-        """Return the artifact folder."""
-        ...
-
-    @property
-    def manifest_sha256(self) -> str:
-        """Return the hash that the artifact must have."""
-        ...
-
-    @property
-    def trained_to(self) -> datetime:
-        """Return the time up to which the version has seen events."""
-        ...
 
 
 @dataclass(frozen=True)
@@ -61,13 +33,15 @@ class Outcomes:
     champion: Outcome | None
     random: Outcome
     popularity: Outcome
+    cold: Mapping[str, Any]  # new items and newcomers, as plain JSON
 
 
 def measure(*, version: Version, champion: Version | None, snapshot: Snapshot) -> Evaluation:
     """Score challenger, champion, random and popularity on the same users and write one row.
 
     Both artifacts are loaded and checked, and read at each visit what the user did before it.
-    Costs one scoring of every judged user per model, seconds for a thousand users.
+    Costs one scoring of every judged user per model, seconds for a thousand users; new items and
+    newcomers cost at most half as much again.
 
     Raises: NotReady when nobody took anything new after the split; ArtifactError for a broken
         artifact; BadData for a changed snapshot.
@@ -79,43 +53,30 @@ def measure(*, version: Version, champion: Version | None, snapshot: Snapshot) -
             f"Snapshot {snapshot.pk}: nobody took anything new after "
             f"{snapshot.split_at:%Y-%m-%d %H:%M}; collect more events before judging a model."
         )
+    ours = enter(version, opened)
+    theirs = enter(champion, opened) if champion else None
     outcomes = Outcomes(
-        challenger=_judge(version, opened, window),
-        champion=_judge(champion, opened, window) if champion else None,
+        challenger=_judge(ours, window),
+        champion=_judge(theirs, window) if theirs else None,
         random=ml.evaluate(
             ml.random_scores(window.setting.n_items, SEED), window.cases, window.setting
         ),
         popularity=ml.evaluate(ml.popularity_scores(window.train), window.cases, window.setting),
+        cold=measure_cold(window, ours, theirs),
     )
     return _record(version, champion, snapshot, window, outcomes)
 
 
-def _judge(version: Version, opened: OpenSnapshot, window: Window) -> Outcome:
-    model = load_model(Path(version.path), manifest_sha256=version.manifest_sha256)
-    numbers = np.asarray(model.item_numbers(opened.item_ids)).copy()
-    numbers[0] = 0
+def _judge(contender: Contender, window: Window) -> Outcome:
     histories = histories_at(
         window.data,
         window.cases,
-        numbers,
-        features=features_for(model, opened),
+        contender.numbers,
+        features=contender.features,
         length=HISTORY_LENGTH,
     )
-    scores_for = ml.scores_of(model.scorer, histories, numbers)
+    scores_for = ml.scores_of(contender.model.scorer, histories, contender.numbers)
     return ml.evaluate(scores_for, window.cases, window.setting)
-
-
-def features_for(model: LoadedModel, opened: OpenSnapshot) -> FloatArray:
-    """Return (U+1, F) user features in the model's own columns, as serving computes them.
-
-    A model that carries no feature spec gets none, which stands for the mean user.
-    """
-    plain: Mapping[str, Any] | None = model.manifest.extra.get("feature_spec")
-    data = opened.interactions
-    if not plain or not model.user_feature_names:
-        return np.zeros((data.n_users + 1, 0), dtype=np.float32)
-    wanted = FeatureSpec.from_dict(plain)
-    return as_of_now(translate_users(data.user_features, opened.features, wanted), wanted)
 
 
 def _record(
@@ -148,6 +109,7 @@ def _record(
         segments=_segments(judged, window),
         paired=_paired(outcomes, champion, snapshot),
         by_k=ml.mean_curves(judged),
+        cold=outcomes.cold,
         created_at=clock.now(),
     )
 

@@ -28,7 +28,10 @@ class Window:
     train: Interactions
     cases: Cases
     setting: Setting
-    last: int  # seconds since 1970 of the newest event
+    since: int  # seconds since 1970 at which the window starts
+    last: int  # and of the newest event
+    taken: BoolArray  # (N,) events of the window that count as taken
+    hiding: BoolArray  # (N,) events after which serving no longer shows the item
 
 
 def open_window(opened: OpenSnapshot, catalog: Catalog) -> Window:
@@ -44,7 +47,8 @@ def open_window(opened: OpenSnapshot, catalog: Catalog) -> Window:
     in_window = data.time >= opened.split_at
     taken = np.zeros(len(data), dtype=np.bool_)
     taken[in_window] = is_taken(data.take(in_window), catalog, rules)
-    visits = make_visits(data, opened.split_at, taken, _hides(data, rules))
+    hiding = _hides(data, rules)
+    visits = make_visits(data, opened.split_at, taken, hiding)
     cases = sample(visits, MOST_USERS, SEED)
     setting = Setting(
         n_items=data.n_items,
@@ -52,7 +56,16 @@ def open_window(opened: OpenSnapshot, catalog: Catalog) -> Window:
         vectors=common_space(data),
         seed=SEED,
     )
-    return Window(data, train, cases, setting, int(data.time[-1]))
+    return Window(
+        data=data,
+        train=train,
+        cases=cases,
+        setting=setting,
+        since=opened.split_at,
+        last=int(data.time[-1]),
+        taken=taken,
+        hiding=hiding,
+    )
 
 
 def is_taken(data: Interactions, catalog: Catalog, rules: dict[str, EventRule]) -> BoolArray:

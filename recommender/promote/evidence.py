@@ -1,22 +1,22 @@
 """Collect what the gate looks at: the artifact itself, the evaluation, and 20 people's lists."""
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from recommender.collect.state import HISTORY_LENGTH
+from recommender.evaluate.contender import features_for
 from recommender.evaluate.models import Evaluation
-from recommender.evaluate.services import features_for
 from recommender.ml.artifact import ArtifactError, LoadedModel, load_model
 from recommender.ml.evaluation import histories_of
 from recommender.ml.interactions import FloatArray
 from recommender.ml.stats import Interval
 from recommender.ml.topk import top_k
 from recommender.prepare.services import OpenSnapshot, open_snapshot
-from recommender.promote.gates import Evidence
+from recommender.promote.gates import Beside, Evidence
 from recommender.promote.models import ModelVersion
 from recommender.train.failpoints import hit
 
@@ -24,6 +24,8 @@ METRIC = "ndcg@10"
 COVERAGE = "coverage@10"
 FINITE = "finite_scores"  # 1 when every score of every judged user is a number
 NOT_FINITE = "some scores are NaN or infinite"
+NEWCOMERS = "3"  # after so many events: one says too little, five are too few people's
+AUC = "auc"
 PEOPLE = 20
 LIST_LENGTH = 10
 
@@ -47,7 +49,25 @@ def collect(
         coverage=figure(evaluation.metrics, COVERAGE),
         champion_coverage=champion_coverage(champion, evaluation) if champion else None,
         lists=lists,
+        new_users=beside(evaluation.cold, ("users", NEWCOMERS), METRIC, champion),
+        new_items=beside(evaluation.cold, ("items",), AUC, champion),
     )
+
+
+def beside(
+    cold: Mapping[str, Any], path: Sequence[str], metric: str, champion: ModelVersion | None
+) -> Beside | None:
+    """Read how a metric compares to the live version, or to popularity while nothing is live.
+
+    Returns: None where the evaluation did not judge it, as those of earlier releases.
+    """
+    for step in path:
+        cold = cold.get(step) or {}
+    name, other = (metric, "champion") if champion else (f"{metric}:popularity", "popularity")
+    difference = interval((cold.get("paired") or {}).get(name))
+    if difference is None or math.isnan(difference.value):
+        return None
+    return Beside(difference, figure(cold["baselines"][other], metric))
 
 
 def fault_of(version: ModelVersion) -> str:

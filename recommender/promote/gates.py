@@ -5,7 +5,7 @@ only with the bound of its 95 % interval, never with its value alone.
 """
 
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 from recommender.ml.stats import Interval
@@ -14,6 +14,8 @@ from recommender.promote import words
 REFRESH_MARGIN = 0.01  # a refresh of the same model may lose at most 1 % of the champion's NDCG@10
 COVERAGE_SHARE = 0.5  # and must reach at least half as many items
 BASELINE = "popularity"
+COLD_MARGIN = 0.05  # newcomers and new items: not shown to lose more than 5 % of the other's figure
+LEAST_COLD = 20  # people behind such a figure; fewer say nothing
 LEAST_DIFFERENT = 2  # among 20 people, unless the model gives everybody the same list
 
 
@@ -29,6 +31,7 @@ class Check:
     high: float | None = None
     limit: float | None = None
     detail: str = ""
+    n: int | None = None  # people judged, where that decides whether the check counts
 
 
 @dataclass(frozen=True)
@@ -49,6 +52,14 @@ class Verdict:
 
 
 @dataclass(frozen=True)
+class Beside:
+    """A difference to the live version, or to popularity where nothing is live."""
+
+    difference: Interval
+    figure: float  # of the other one
+
+
+@dataclass(frozen=True)
 class Evidence:
     """Everything the gate looks at. Differences are challenger − other, per user, on one window."""
 
@@ -61,6 +72,8 @@ class Evidence:
     coverage: float
     champion_coverage: float | None
     lists: Sequence[Sequence[int]]  # item numbers for up to 20 users, 0 = no item
+    new_users: Beside | None = None  # NDCG@10 after three events; None: not measured
+    new_items: Beside | None = None  # AUC among items that training held out
 
 
 def decide(evidence: Evidence) -> Verdict:
@@ -71,6 +84,8 @@ def decide(evidence: Evidence) -> Verdict:
     # A popularity model cannot beat itself; it stands in only where nothing better serves.
     if evidence.model != BASELINE or evidence.champion_model not in (None, BASELINE):
         checks.append(_popularity(evidence))
+    if evidence.model != BASELINE or evidence.champion_model is not None:
+        checks += [_cold("new_users", evidence), _cold("new_items", evidence)]
     told = tuple(words.in_english(check) for check in checks)
     is_better = all(check.passed for check in told)
     return Verdict(is_better, told, words.sentence_in_english(is_better, told))
@@ -110,6 +125,22 @@ def _popularity(evidence: Evidence) -> Check:
         passed = difference.high >= 0.0
         return _difference("first", passed, difference, 0.0)
     return _bounded("popularity", difference, 0.0)
+
+
+def _cold(name: str, evidence: Evidence) -> Check:
+    """Guard those whom averages hide: block what is credibly worse, whoever gains elsewhere.
+
+    A guard, not a proof of gain: newcomers are few, so the whole interval must lie below the
+    margin, and too few people are said to be too few instead of being guessed about.
+    """
+    found: Beside | None = getattr(evidence, name)
+    told = name if evidence.champion_model is not None else f"{name}_first"
+    n = found.difference.n if found else 0
+    if found is None or n < LEAST_COLD:
+        return Check(told, True, limit=float(LEAST_COLD), n=n)
+    limit = -COLD_MARGIN * found.figure
+    passed = not found.difference.high < limit
+    return replace(_difference(told, passed, found.difference, limit), n=n)
 
 
 def _bounded(name: str, difference: Interval | None, limit: float) -> Check:

@@ -35,6 +35,22 @@ KEPT = {
     "coverage": gettext_noop(
         "Its lists reach %(share)s of all items; at least %(least)s is asked for."
     ),
+    "new_users": gettext_noop(
+        "Newcomers, after three events: NDCG@10 differs from the live version by %(value)s "
+        "(95%% interval %(low)s to %(high)s, %(n)d people); not shown to lose more than %(loss)s."
+    ),
+    "new_users_first": gettext_noop(
+        "Newcomers, after three events: NDCG@10 differs from popularity by %(value)s "
+        "(95%% interval %(low)s to %(high)s, %(n)d people); not shown to lose more than %(loss)s."
+    ),
+    "new_items": gettext_noop(
+        "New items: AUC differs from the live version by %(value)s "
+        "(95%% interval %(low)s to %(high)s, %(n)d people); not shown to lose more than %(loss)s."
+    ),
+    "new_items_first": gettext_noop(
+        "New items: AUC differs from popularity by %(value)s "
+        "(95%% interval %(low)s to %(high)s, %(n)d people); not shown to lose more than %(loss)s."
+    ),
 }
 BROKEN = {
     "artifact": gettext_noop("The artifact is broken: %(detail)s"),
@@ -59,6 +75,30 @@ BROKEN = {
     "coverage": gettext_noop(
         "Its lists reach only %(share)s of all items; at least %(least)s is asked for."
     ),
+    "new_users": gettext_noop(
+        "Newcomers, after three events, are served worse than by the live version: NDCG@10 "
+        "%(value)s (95%% interval %(low)s to %(high)s, %(n)d people), more than the allowed "
+        "%(loss)s."
+    ),
+    "new_users_first": gettext_noop(
+        "Newcomers, after three events, are served worse than by popularity: NDCG@10 "
+        "%(value)s (95%% interval %(low)s to %(high)s, %(n)d people), more than the allowed "
+        "%(loss)s."
+    ),
+    "new_items": gettext_noop(
+        "New items are placed worse than by the live version: AUC %(value)s "
+        "(95%% interval %(low)s to %(high)s, %(n)d people), more than the allowed %(loss)s."
+    ),
+    "new_items_first": gettext_noop(
+        "New items are placed worse than by popularity: AUC %(value)s "
+        "(95%% interval %(low)s to %(high)s, %(n)d people), more than the allowed %(loss)s."
+    ),
+}
+NOT_JUDGED = {
+    "new_users": gettext_noop(
+        "Newcomers, after three events: not judged, n = %(n)d people; %(needed)d are needed."
+    ),
+    "new_items": gettext_noop("New items: not judged, n = %(n)d people; %(needed)d are needed."),
 }
 UNMEASURED = gettext_noop("The difference could not be measured: too few users in the window.")
 BETTER = gettext_noop("It passed the gate and went live.")
@@ -70,6 +110,9 @@ def check_sentence(check: Mapping[str, Any]) -> str:
     name = check["name"]
     if name not in KEPT:
         return str(check.get("text", ""))
+    if name.startswith(tuple(NOT_JUDGED)) and check.get("value") is None:
+        text = NOT_JUDGED[name.removesuffix("_first")]
+        return gettext(text) % {"n": check.get("n") or 0, "needed": int(check.get("limit") or 0)}
     if "%(low)s" in KEPT[name] and check.get("value") is None:
         return gettext(UNMEASURED)
     table = KEPT if check["passed"] else BROKEN
@@ -128,6 +171,7 @@ def _numbers(check: Mapping[str, Any]) -> dict[str, Any]:
         "share": _share(value),
         "least": _share(limit),
         "detail": check.get("detail", ""),
+        "n": check.get("n") or 0,
     }
 
 

@@ -92,3 +92,37 @@ def test_undefined_figures_are_nan_and_absent_ones_nothing():
     assert math.isnan(evidence.figure({}, "x"))
     assert evidence.interval(None) is None
     assert math.isnan(evidence.interval({"value": 1, "low": None, "high": 2}).low)
+
+
+def report(**paired):
+    figure = {"value": 0.4, "low": 0.3, "high": 0.5, "n": 30}
+    table = {"ndcg@10": figure, "auc": figure}
+    baselines = {"champion": table, "popularity": {name: figure | {"value": 0.2} for name in table}}
+    return {"n_users": 30, "metrics": table, "baselines": baselines, "paired": paired}
+
+
+def test_newcomers_after_three_events_and_new_items_are_read_beside_the_champion(version):
+    low, high = ({"value": v, "low": v - 0.1, "high": v + 0.1, "n": 30} for v in (-0.2, 0.2))
+    cold = {
+        "items": report(**{"auc": low, "auc:popularity": high}),
+        "users": {"1": report(**{"ndcg@10": high}), "3": report(**{"ndcg@10": low})},
+    }
+    make_evaluation(version, paired={"ndcg@10": low}, cold=cold)
+    found = collect(version, champion=version)
+    assert (found.new_items.difference.value, found.new_items.figure) == (-0.2, 0.4)
+    assert (found.new_users.difference.value, found.new_users.difference.n) == (-0.2, 30)
+    first = collect(version)
+    assert (first.new_items.difference.value, first.new_items.figure) == (0.2, 0.2)
+    assert first.new_users is None  # no difference to popularity is kept there
+
+
+@pytest.mark.parametrize("cold", [{}, {"items": report(), "users": {}}])
+def test_what_was_not_judged_is_nothing(version, cold):
+    make_evaluation(version, cold=cold)
+    assert (collect(version).new_users, collect(version).new_items) == (None, None)
+
+
+def test_an_undefined_difference_is_nothing(version):
+    nothing = {"value": None, "low": None, "high": None, "n": 0}
+    make_evaluation(version, cold={"items": report(**{"auc:popularity": nothing})})
+    assert collect(version).new_items is None

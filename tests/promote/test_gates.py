@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from recommender.ml.stats import Interval
-from recommender.promote.gates import Evidence, decide
+from recommender.promote.gates import Beside, Evidence, decide
 
 LISTS = [[user + 1, user + 2, user + 3] for user in range(20)]
 GAIN, LOSS = Interval(0.02, 0.01, 0.03, 40), Interval(-0.02, -0.03, -0.01, 40)
@@ -110,6 +110,55 @@ def test_popularity_is_refreshed_but_never_replaces_what_beats_it():
     assert "popularity" in failed(replace(own, champion_model="item_knn"))
 
 
+def beside(low, high, n=40, figure=0.5):
+    return Beside(Interval((low + high) / 2, low, high, n), figure)
+
+
+@pytest.mark.parametrize("name", ["new_users", "new_items"])
+@pytest.mark.parametrize("evidence", [CHALLENGER, REFRESH, FIRST])
+@pytest.mark.parametrize(
+    ("difference", "passes"),
+    [
+        (beside(-0.04, -0.026), False),  # all of it below −5 % of .5
+        (beside(-0.04, -0.025), True),  # exactly at the margin
+        (beside(-0.04, 0.01), True),
+        (beside(0.01, 0.02), True),
+        (beside(-0.04, -0.026, n=20), False),
+        (beside(-0.04, -0.026, n=19), True),  # too few people to say so
+        (beside(-0.04, -0.026, figure=0.6), True),  # 5 % of .6 is .03
+        (None, True),
+    ],
+)
+def test_newcomers_and_new_items_block_only_what_is_credibly_worse(
+    name, evidence, difference, passes
+):
+    told = name if evidence.champion_model else f"{name}_first"
+    assert failed(replace(evidence, **{name: difference})) == ([] if passes else [told])
+
+
+@pytest.mark.parametrize("found", [None, beside(-0.4, -0.3, n=7)])
+def test_too_few_people_are_said_to_be_too_few(found):
+    n = found.difference.n if found else 0
+    texts = [check.text for check in decide(replace(CHALLENGER, new_items=found)).checks]
+    assert f"New items: not judged, n = {n} people; 20 are needed." in texts
+
+
+def test_a_loss_of_newcomers_is_told_with_its_interval():
+    verdict = decide(replace(CHALLENGER, new_users=beside(-0.06, -0.04)))
+    assert verdict.sentence == (
+        "It was kept back. Newcomers, after three events, are served worse than by the live "
+        "version: NDCG@10 −0.0500 (95% interval −0.0600 to −0.0400, 40 people), more than the "
+        "allowed 0.0250."
+    )
+
+
+def test_popularity_is_not_compared_with_itself_for_newcomers():
+    worse = beside(-0.4, -0.3)
+    assert failed(replace(POPULARITY, new_users=worse, new_items=worse)) == []
+    live = replace(POPULARITY, champion_model="popularity", champion_ndcg=0.1, new_users=worse)
+    assert "new_users" in failed(replace(live, against_champion=SAME, champion_coverage=0.3))
+
+
 def test_the_verdict_says_in_words_what_decided():
     verdict = decide(replace(CHALLENGER, against_champion=UNSURE))
     assert verdict.sentence == (
@@ -120,6 +169,13 @@ def test_the_verdict_says_in_words_what_decided():
 
 
 intervals = st.tuples(*[st.floats(-1, 1)] * 3).map(lambda v: Interval(v[0], min(v), max(v), 9))
+
+
+@given(found=intervals, n=st.integers(0, 60))
+def test_a_guard_never_blocks_what_could_be_as_good(found, n):
+    found = replace(found, n=n)
+    verdict = decide(replace(CHALLENGER, new_users=Beside(found, 0.3)))
+    assert verdict.is_better or (n >= 20 and found.high < 0)
 
 
 @given(difference=intervals, coverage=st.floats(0, 1))

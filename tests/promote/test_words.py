@@ -3,7 +3,15 @@ from django.utils import translation
 
 from recommender.promote import words
 from recommender.promote.gates import decide
-from tests.promote.test_gates import CHALLENGER, FIRST, POPULARITY, REFRESH, UNSURE, replace
+from tests.promote.test_gates import (
+    CHALLENGER,
+    FIRST,
+    POPULARITY,
+    REFRESH,
+    UNSURE,
+    beside,
+    replace,
+)
 
 EVERY = [
     CHALLENGER,
@@ -13,6 +21,12 @@ EVERY = [
     replace(CHALLENGER, against_champion=None, against_popularity=UNSURE, coverage=0.0),
     replace(CHALLENGER, artifact_fault="item_ids.npy: it is gone", lists=[]),
     replace(REFRESH, against_champion=replace(UNSURE, low=float("nan"))),
+    *[
+        replace(evidence, new_users=beside(low, 0.0), new_items=beside(-0.2, -0.1, n=n))
+        for evidence in (CHALLENGER, FIRST)
+        for low, n in ((-0.1, 5), (-0.1, 50))
+    ],
+    replace(FIRST, new_users=beside(-0.2, -0.1)),
 ]
 
 
@@ -47,3 +61,8 @@ def test_a_check_of_another_release_is_shown_as_it_was_written():
     assert words.check_sentence({"name": "calibration", "text": "Well calibrated."}) == (
         "Well calibrated."
     )
+
+
+def test_a_check_without_its_number_of_people_is_still_told():
+    told = words.check_sentence({"name": "new_users", "passed": True, "value": None})
+    assert told.startswith("Newcomers, after three events: not judged, n = 0")
