@@ -18,6 +18,7 @@ HOLD_OUT_SEED = 20_241  # one for all runs; a run's own seed would hold out othe
 COLD_ITEMS = "cold_items"  # (n,) item numbers, rising
 COLD_VECTORS = "cold_vectors"  # (n, D)
 COLD_BIAS = "cold_bias"  # (n,)
+COLD_ARRAYS = (COLD_ITEMS, COLD_VECTORS, COLD_BIAS)
 
 
 def hold_out(

@@ -88,6 +88,22 @@ class Scorer(Protocol):
         """Split the scores of `items` into named parts that sum to the score."""
         ...
 
+    @property
+    def held_out(self) -> IntArray | None:
+        """Return the items that can be scored as new: those that training left alone; None: any."""
+        ...
+
+    def cold(self, items: IntArray) -> "Scorer":
+        """Return a scorer for which nobody ever touched these items, each of `held_out`."""
+        ...
+
+
+def with_rows(table: FloatArray, items: IntArray, rows: FloatArray | float) -> FloatArray:
+    """Return a copy of a table with other rows for these items."""
+    changed: FloatArray = np.array(table)
+    changed[items] = rows
+    return changed
+
 
 def unit_rows(vectors: FloatArray) -> FloatArray:
     """Scale every row to length 1; a row of zeros stays zero."""

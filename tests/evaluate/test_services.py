@@ -8,7 +8,8 @@ import pytest
 
 from recommender.errors import NotReady
 from recommender.evaluate import services
-from recommender.evaluate.services import features_for, measure
+from recommender.evaluate.contender import features_for
+from recommender.evaluate.services import measure
 from recommender.ml.artifact import ArtifactError, load_model
 from recommender.ml.features import FeatureSpec
 from recommender.prepare.services import freeze, open_snapshot
@@ -144,7 +145,7 @@ def test_curves_rise_with_k_for_recall(world, good):
 
 def test_measuring_twice_gives_the_same_row(world, good, poor):
     one, two = (measure(version=good, champion=poor, snapshot=world[0]) for _ in range(2))
-    for name in ("metrics", "baselines", "segments", "paired", "by_k"):
+    for name in ("metrics", "baselines", "segments", "paired", "by_k", "cold"):
         assert getattr(one, name) == getattr(two, name)
 
 

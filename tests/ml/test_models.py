@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from recommender.ml.artifact import load_model
+from recommender.ml.cold import without_items
 from recommender.ml.evaluation import histories_of
 from recommender.ml.models import MODELS
 from recommender.ml.models.base import NotFittedError, TrainingError
@@ -239,3 +240,35 @@ def _artifact(name, config, folder):
     context = context_for(TRAIN)
     trained(name, TRAIN, **config).export(folder / "start", context)
     return WarmStart(folder / "start", context.item_ids)
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_what_nobody_touched_is_scored_without_what_was_learned_of_it(models, name):
+    """Compare with the artifact's word for it: `held_out`; None means that any item will do."""
+    scorer = models[name].scorer()
+    items = np.array([4, 9]) if scorer.held_out is None else scorer.held_out
+    others = np.setdiff1d(np.arange(1, TRAIN.n_items + 1), items)
+    histories = [
+        replace(history, items=history.items[keep], weights=history.weights[keep],
+                values=history.values[keep], times=history.times[keep])
+        for history in histories_of(TRAIN, np.arange(1, 9))
+        if len(keep := np.flatnonzero(~np.isin(history.items, items)))
+    ]  # fmt: skip
+    cold = scorer.cold(items).score(histories)
+    assert np.isfinite(cold[:, 1:]).all()
+    assert np.isneginf(cold[:, 0]).all()
+    whole = scorer.score(histories)
+    for row, own in zip(cold[:, others], whole[:, others], strict=True):
+        assert np.corrcoef(row, own)[0, 1] > 0.9  # the rest is hardly moved
+
+
+@pytest.mark.parametrize(
+    ("name", "changes"), [("popularity", {}), ("item_knn", {"n_neighbors": 30})]
+)
+def test_a_model_that_counts_is_the_same_as_one_that_never_saw_the_items(name, changes):
+    items, past = np.array([4, 9, 21]), without_items(TRAIN, np.array([4, 9, 21]))
+    blind, whole = (trained(name, data, **changes).scorer() for data in (past, TRAIN))
+    histories = histories_of(past, np.arange(1, 9))
+    np.testing.assert_allclose(
+        whole.cold(items).score(histories), blind.score(histories), atol=1e-4
+    )

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import reduce
 
 import numpy as np
 
@@ -63,6 +64,21 @@ class BlendScorer:
                 split[name] = member.weight * scores[items]
         return split
 
+    @property
+    def held_out(self) -> IntArray | None:
+        """Return the items that every part can score as new."""
+        scorers = [self.tower, *(member.scorer for member in self.members.values())]
+        own = [items for scorer in scorers if (items := scorer.held_out) is not None]
+        return reduce(np.intersect1d, own) if own else None
+
+    def cold(self, items: IntArray) -> "BlendScorer":
+        """Return the blend of parts for which nobody ever touched these items."""
+        members = {
+            name: replace(member, scorer=member.scorer.cold(items))
+            for name, member in self.members.items()
+        }
+        return replace(self, tower=self.tower.cold(items), members=members)
+
     def with_weights(self, weights: Mapping[str, float]) -> "BlendScorer":
         """Return the blend with other weights."""
         members = {name: replace(m, weight=weights[name]) for name, m in self.members.items()}
@@ -97,4 +113,5 @@ BLEND = ScorerKind(
     optional=TOWERS.optional,
     raw=TOWERS.raw,
     build=build,
+    check=TOWERS.check,
 )

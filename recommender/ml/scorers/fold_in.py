@@ -1,14 +1,14 @@
 """Solve for the user's factors at the request: what matrix factorization is exported to."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 
 import numpy as np
 
 from recommender.ml.interactions import FloatArray, IntArray
 from recommender.ml.scorers.kind import Pieces, ScorerKind
-from recommender.ml.scoring import History, Scorer, cosine_to, unit_rows
+from recommender.ml.scoring import History, Scorer, cosine_to, unit_rows, with_rows
 
 
 @dataclass(frozen=True)
@@ -61,6 +61,30 @@ class FoldInScorer:
             "bias": np.asarray(self.item_bias[items], np.float32),
             "match": np.asarray(self.item_vectors[items] @ user[:-1] + user[-1], np.float32),
         }
+
+    @property
+    def held_out(self) -> None:
+        """Return that any item can be scored as new: its factors can be taken away."""
+        return
+
+    def cold(self, items: IntArray) -> "FoldInScorer":
+        """Return the scorer with factors of zero and the lowest bias of all for these items.
+
+        That is where an item without events ends up; the users' own problem is without them too.
+        """
+        ones = np.ones((len(items), 1))
+        known = np.hstack([self.item_vectors[items], ones]).astype(np.float64)  # (n, D+1)
+        blank = np.hstack([np.zeros_like(self.item_vectors[items]), ones])
+        lowest = float(self.item_bias[1:].min())
+        gram = self.gram - known.T @ known + blank.T @ blank
+        offset = self.offset + self.item_bias[items] @ known - lowest * blank.sum(axis=0)
+        return replace(
+            self,
+            item_vectors=with_rows(self.item_vectors, items, 0.0),
+            item_bias=with_rows(self.item_bias, items, lowest),
+            gram=gram,
+            offset=offset,
+        )
 
     def _solve(self, history: History) -> FloatArray:
         items, which = np.unique(history.items, return_inverse=True)

@@ -1,13 +1,13 @@
 """Add up stored likenesses between items: what item neighbors and EASE are exported to."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
 from recommender.ml.interactions import FloatArray, IntArray
 from recommender.ml.scorers.kind import Pieces, ScorerKind, check_rows
-from recommender.ml.scoring import History, Scorer, event_strengths
+from recommender.ml.scoring import History, Scorer, event_strengths, with_rows
 
 
 @dataclass(frozen=True)
@@ -49,6 +49,21 @@ class NeighborScorer:
             "bias": np.asarray(self.bias[items], np.float32),
             "match": self._match(history)[items].astype(np.float32),
         }
+
+    @property
+    def held_out(self) -> None:
+        """Return that any item can be scored as new: likenesses are counted pair by pair."""
+        return
+
+    def cold(self, items: IntArray) -> "NeighborScorer":
+        """Return the scorer with these items being like none and nobody having taken them.
+
+        EASE's other likenesses were weighed in the presence of these items; that trace stays.
+        """
+        row = np.repeat(np.arange(self.n_items + 1), np.diff(self.indptr))
+        is_gone = np.isin(self.indices, items) | np.isin(row, items)
+        likeness = np.where(is_gone, np.zeros(1, self.data.dtype), self.data)
+        return replace(self, data=likeness, bias=with_rows(self.bias, items, 0.0))
 
     def _match(self, history: History) -> FloatArray:
         recent = history.last(self.history_length)

@@ -1,13 +1,13 @@
 """Give everybody the same list: what the most people took."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
 from recommender.ml.interactions import FloatArray, IntArray
 from recommender.ml.scorers.kind import Pieces, ScorerKind
-from recommender.ml.scoring import History, Scorer, cosine_to
+from recommender.ml.scoring import History, Scorer, cosine_to, with_rows
 
 
 @dataclass(frozen=True)
@@ -36,6 +36,15 @@ class PopularityScorer:
         """Return the one part there is."""
         del history  # nobody is different here
         return {"bias": np.asarray(self.popularity[items], np.float32)}
+
+    @property
+    def held_out(self) -> None:
+        """Return that any item can be scored as new: each counts on its own."""
+        return
+
+    def cold(self, items: IntArray) -> "PopularityScorer":
+        """Return the scorer with nobody having taken these items."""
+        return replace(self, popularity=with_rows(self.popularity, items, 0.0))
 
 
 def build(pieces: Pieces) -> Scorer:

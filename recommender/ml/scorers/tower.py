@@ -1,19 +1,29 @@
 """Run a user tower at the request: what two towers and sequence models are exported to."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from recommender.ml.cold import COLD_ARRAYS, COLD_ITEMS
 from recommender.ml.interactions import FloatArray, IntArray
 from recommender.ml.manifest import TOWER, ArtifactError
 from recommender.ml.scorers.kind import Pieces, ScorerKind
-from recommender.ml.scoring import History, Scorer, cosine_to, pack, unit_rows
+from recommender.ml.scoring import History, Scorer, cosine_to, pack, unit_rows, with_rows
 
 COMPONENT = "component_"  # prefix of arrays that sum to the item vectors
+
+
+@dataclass(frozen=True)
+class ColdRows:
+    """Hold what a tower knew of its held-out items before it learned anything of them."""
+
+    items: IntArray  # (C,) rising
+    vectors: FloatArray  # (C, D)
+    bias: FloatArray  # (C,)
 
 
 @dataclass(frozen=True)
@@ -32,6 +42,7 @@ class TowerScorer:
     history_length: int
     components: Mapping[str, FloatArray] = field(default_factory=dict)  # sum to item_vectors
     own_vectors: FloatArray | None = None  # (U+1, D), row 0 = zeros: users known at training
+    cold_rows: ColdRows | None = None
 
     @property
     def n_items(self) -> int:
@@ -74,6 +85,29 @@ class TowerScorer:
         matches = {name: np.asarray(rows[items] @ user) for name, rows in components.items()}
         return {"bias": np.asarray(self.item_bias[items], np.float32), **matches}
 
+    @property
+    def held_out(self) -> IntArray:
+        """Return the items that training left alone; the network has met all others."""
+        return np.zeros(0, np.int64) if self.cold_rows is None else self.cold_rows.items
+
+    def cold(self, items: IntArray) -> "TowerScorer":
+        """Return the scorer with the rows that these items had before anything was learned of them.
+
+        Raises: ValueError for an item that training did not hold out.
+        """
+        if not np.isin(items, self.held_out).all():
+            unfit = np.setdiff1d(items, self.held_out)
+            raise ValueError(f"items {unfit[:5].tolist()} were trained on; choose from `held_out`")
+        if self.cold_rows is None:
+            return self
+        place = np.searchsorted(self.cold_rows.items, items)
+        return replace(
+            self,
+            item_vectors=with_rows(self.item_vectors, items, self.cold_rows.vectors[place]),
+            item_bias=with_rows(self.item_bias, items, self.cold_rows.bias[place]),
+            components={},
+        )
+
 
 def build(pieces: Pieces) -> Scorer:
     """Return the scorer of checked pieces; reads `history_length`.
@@ -99,6 +133,7 @@ def build_tower(pieces: Pieces) -> TowerScorer:
                 if stem.startswith(COMPONENT)
             },
             own_vectors=arrays.get("own_vectors"),
+            cold_rows=_cold_rows(pieces),
         )
         width = scorer.user_vectors([History.empty()]).shape
     except Exception as error:  # ONNX Runtime raises classes of its own, without a common base
@@ -106,6 +141,24 @@ def build_tower(pieces: Pieces) -> TowerScorer:
     if width != (1, arrays["item_vectors"].shape[1]):
         raise ArtifactError(TOWER, f"its output is {width}, not one row as wide as the items")
     return scorer
+
+
+def check(pieces: Pieces) -> None:
+    """Refuse held-out items that are no items, or whose rows are not all there."""
+    stored = [stem for stem in COLD_ARRAYS if stem in pieces.arrays]
+    if stored and len(stored) < len(COLD_ARRAYS):
+        raise pieces.refuse(stored[0], f"it needs {', '.join(COLD_ARRAYS)} beside it")
+    items = pieces.arrays.get(COLD_ITEMS, np.zeros(0, np.int64))
+    if len(items) and not (items[0] >= 1 and items[-1] <= pieces.n_items):
+        raise pieces.refuse(COLD_ITEMS, "it points outside the items")
+    if (np.diff(items) <= 0).any():
+        raise pieces.refuse(COLD_ITEMS, "its items do not rise")
+
+
+def _cold_rows(pieces: Pieces) -> ColdRows | None:
+    if COLD_ITEMS not in pieces.arrays:
+        return None
+    return ColdRows(*(pieces.arrays[stem] for stem in COLD_ARRAYS))
 
 
 def open_tower(graph: bytes) -> Any:
@@ -122,7 +175,12 @@ def open_tower(graph: bytes) -> Any:
 TOWERS = ScorerKind(
     name="tower",
     shapes={"item_vectors": "M+1, D", "item_bias": "M+1", "default_features": "F"},
-    optional={"own_vectors": "U+1, D", f"{COMPONENT}*": "M+1, D"},
+    optional={
+        "own_vectors": "U+1, D",
+        f"{COMPONENT}*": "M+1, D",
+        **dict(zip(COLD_ARRAYS, ("C", "C, D", "C"), strict=True)),
+    },
     raw=frozenset({TOWER}),
     build=build,
+    check=check,
 )

@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -6,6 +8,7 @@ from hypothesis.extra.numpy import arrays
 
 from recommender.ml.scorers.blend import BlendScorer, Member, standardized
 from recommender.ml.scorers.popularity import PopularityScorer
+from recommender.ml.scorers.tower import ColdRows
 from tests.ml.scorers.given import history, neighbors, tower
 
 POPULAR = PopularityScorer(np.array([0, 2, 4, 6], np.float32), np.zeros((4, 1), np.float32))
@@ -66,3 +69,25 @@ def test_standardized_rows_have_mean_zero_and_deviation_one_or_are_flat(scores):
             assert row.std() == pytest.approx(1, abs=1e-3)
         elif np.ptp(own) == 0:
             assert not row.any()
+
+
+def test_a_blend_meets_new_items_where_all_its_parts_can():
+    rows = ColdRows(np.array([2]), np.array([[3, 3]], np.float32), np.array([0.5], np.float32))
+    whole = replace(blend(), tower=tower(cold_rows=rows))
+    items = whole.held_out
+    assert items.tolist() == [2]
+    parts = BlendScorer(
+        whole.tower.cold(items),
+        {
+            "ease": Member(neighbors().cold(items), 0.8),
+            "popularity": Member(POPULAR.cold(items), 0.5),
+        },
+    )
+    cold = whole.cold(items).score([history([1])])
+    np.testing.assert_array_equal(cold, parts.score([history([1])]))
+    assert not np.allclose(cold, whole.score([history([1])]))
+
+
+def test_a_blend_of_parts_that_count_can_meet_any_item_as_new():
+    assert BlendScorer(neighbors(), {"popularity": Member(POPULAR, 1.0)}).held_out is None
+    assert not len(blend().held_out)  # its tower held nothing out

@@ -33,3 +33,12 @@ def test_an_empty_history_falls_back_to_the_bias():
 
 def test_similar_neighbors_are_the_stored_row():
     assert neighbors().similar(1).tolist() == [-math.inf, -math.inf, 0.5, 0.25]
+
+
+def test_a_new_item_is_like_none():
+    scorer = neighbors()
+    cold = scorer.cold(np.array([2]))
+    assert scorer.held_out is None
+    np.testing.assert_allclose(cold.score([history([1, 2])])[0, 1:], [0.001, 0.0, 0.253], rtol=1e-6)
+    assert scorer.data.tolist() == [0.5, 0.25, 0.5]
+    assert cold.score([history([1, 2])]).dtype == np.float32
