@@ -14,7 +14,7 @@ from recommender.evaluate.models import Evaluation
 from recommender.jobs.models import Job, Worker
 from recommender.prepare.models import Snapshot
 from recommender.promote.models import ModelVersion, Promotion
-from recommender.train.models import TrainingRun
+from recommender.train.models import TrainingRun, Trial
 
 
 class ReadOnly(admin.ModelAdmin):  # type: ignore[type-arg]
@@ -78,6 +78,7 @@ FACTS: dict[type[Model], tuple[str, ...]] = {
     Slate: ("id", "surface", "user", "model_version", "strategy", "decided_at"),
     Snapshot: ("catalog", "watermark_to", "n_events", "created_at"),
     TrainingRun: ("id", "model", "state", "trigger", "created_at", "finished_at"),
+    Trial: ("search", "number", "outcome", "value", "settings"),
     User: ("external_id", "catalog", "account", "is_simulated", "created_at"),
     Worker: ("name", "queue", "pid", "seen_at"),
 }

@@ -2,24 +2,28 @@
 
 collect → **prepare → train → evaluate → promote** → serve → collect. The events that people leave
 are frozen, a model learns from them, is judged on what came later, and goes live if it is better.
-Serving writes down what it showed, and the next round learns from that.
+Serving writes down what it showed, and the next round learns from that. A search for settings
+(`search_settings`) walks beside the loop: it ends in a report, and a person decides.
 """
 
 from pathlib import Path
+from typing import Any
 
 from recommender import clock
 from recommender.evaluate.models import Evaluation
 from recommender.evaluate.services import measure
+from recommender.evaluate.third import Contest, judge_on_third_window
 from recommender.ml.artifact import Manifest
 from recommender.prepare.models import Snapshot
-from recommender.prepare.services import freeze
+from recommender.prepare.services import OpenSnapshot, freeze, open_snapshot
 from recommender.promote.models import ModelVersion, Promotion
 from recommender.promote.services import consider, live_version, register
 from recommender.promote.shelf import catalog_folder
 from recommender.train.failpoints import hit
 from recommender.train.fit import fit
 from recommender.train.lease import Heart, add_log, advance, finish, holding, write
-from recommender.train.models import TrainingRun
+from recommender.train.models import Search, TrainingRun, Trial
+from recommender.train.search import refit, search
 
 State = TrainingRun.State
 
@@ -36,6 +40,35 @@ def close_loop(run: TrainingRun, heart: Heart) -> TrainingRun:
         evaluation = _measure(run, heart, version)
         promotion = _consider(run, heart, version, evaluation)
     return _finish(heart, promotion)
+
+
+def search_settings(run: TrainingRun, heart: Heart) -> TrainingRun:
+    """Take a claimed search to its report; its trials are rows, so a killed one goes on."""
+    snapshot = run.snapshot or _freeze(run, heart)
+    opened = open_snapshot(snapshot)
+    best = search(run=run, opened=opened, heart=heart)
+    advance(lease=heart.lease, state=State.EVALUATING, progress=0.85)
+    report = _report(run, heart, opened, best)
+    with holding(heart.lease):
+        Search.objects.filter(run=run).update(report=report)
+        done = finish(lease=heart.lease, state=State.DONE)
+    hit("search.reported")
+    return done
+
+
+def _report(run: TrainingRun, heart: Heart, opened: OpenSnapshot, best: Trial) -> dict[str, Any]:
+    """Train with the defaults and with what was found, and judge both on the third window."""
+    first = run.search.trials.in_order()[0]
+    defaults = refit(run=run, opened=opened, trial=first, heart=heart)
+    found = None
+    if best != first:
+        advance(lease=heart.lease, state=State.EVALUATING, progress=0.92)
+        found = refit(run=run, opened=opened, trial=best, heart=heart)
+    contest = Contest(defaults.scorer(), found.scorer() if found else None)
+    judged = judge_on_third_window(opened=opened, catalog=run.catalog, contest=contest)
+    hit("search.judged")
+    heart.check()
+    return {"trial": best.number, "settings": best.settings, **judged}
 
 
 def _freeze(run: TrainingRun, heart: Heart) -> Snapshot:

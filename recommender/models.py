@@ -17,7 +17,7 @@ from recommender.evaluate.models import Evaluation
 from recommender.jobs.models import Job, Worker
 from recommender.prepare.models import Snapshot
 from recommender.promote.models import ModelVersion, Promotion
-from recommender.train.models import TrainingRun
+from recommender.train.models import Search, TrainingRun, Trial
 
 __all__ = [
     "Account",
@@ -38,9 +38,11 @@ __all__ = [
     "Promotion",
     "RateWindow",
     "RejectedEvent",
+    "Search",
     "Slate",
     "Snapshot",
     "TrainingRun",
+    "Trial",
     "User",
     "UserState",
     "Worker",

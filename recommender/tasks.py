@@ -130,8 +130,8 @@ def run_now(run_id: int) -> TrainingRun:
 
 
 def work(lease: leases.Lease) -> TrainingRun:
-    """Close the loop under a lease, and write why if it cannot be closed."""
-    from recommender.loop import close_loop  # brings torch
+    """Close the loop, or search, under a lease, and write why if that fails."""
+    from recommender import loop  # brings torch
 
     hit("claim.done")
     run = TrainingRun.objects.select_related("catalog", "snapshot", "base_version").get(
@@ -139,7 +139,9 @@ def work(lease: leases.Lease) -> TrainingRun:
     )
     try:
         with leases.Heart(lease) as heart:
-            return close_loop(run, heart)
+            if run.mode == TrainingRun.Mode.SEARCH:
+                return loop.search_settings(run, heart)
+            return loop.close_loop(run, heart)
     except leases.LeaseLost as error:
         log.warning("run_fenced_off", run=lease.run_id, error=str(error))
     except leases.Cancelled:

@@ -34,6 +34,16 @@ class Number(serializers.FloatField):
         return float(super().to_internal_value(data))
 
 
+class Whole(serializers.IntegerField):
+    """A whole number. Texts and booleans are none, although Python could read them as one."""
+
+    def to_internal_value(self, data: Any) -> int:
+        """Refuse what is not a whole JSON number."""
+        if isinstance(data, bool) or not isinstance(data, int):
+            self.fail("invalid")
+        return int(super().to_internal_value(data))
+
+
 class UtcTime(serializers.DateTimeField):
     """A time, RFC 3339; it leaves in UTC whatever the site's own time zone is."""
 

@@ -1,21 +1,53 @@
-"""Training runs: ask for one, watch it, stop it."""
+"""Training runs and searches for settings: ask for one, watch it, stop it."""
 
 from typing import Any, ClassVar
 
 from django.db import transaction
 from django.http import HttpResponse
+from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
-from drf_spectacular.utils import extend_schema
+from drf_spectacular.utils import extend_schema, extend_schema_field
 from rest_framework import serializers
 from rest_framework.request import Request
 
 from recommender.api import body, queries
-from recommender.api.fields import Strict
+from recommender.api.fields import Strict, Whole
 from recommender.api.views import ApiView
 from recommender.jobs.services import enqueue
 from recommender.ml.recipes import RECIPES
 from recommender.train.models import TrainingRun
-from recommender.train.services import cancel_run, request_run
+from recommender.train.services import (
+    MOST_MINUTES,
+    MOST_TRIALS,
+    SearchWish,
+    cancel_run,
+    request_run,
+    request_search,
+)
+
+SEARCH = TrainingRun.Mode.SEARCH.value
+MOST_SEED = 2**31 - 1
+
+
+class BestTrial(serializers.Serializer[Any]):
+    """The trial with the highest value so far; the first trial is the model's defaults."""
+
+    number = serializers.IntegerField()
+    settings = serializers.DictField()
+    value = serializers.FloatField(
+        help_text=gettext_lazy("NDCG@10 on the validation window; it flatters")
+    )
+
+
+class SearchOutput(serializers.Serializer[Any]):
+    """How a search goes; `report` is what the third window says of it, once, at its end."""
+
+    budget_s = serializers.IntegerField()
+    spent_s = serializers.FloatField()
+    max_trials = serializers.IntegerField()
+    trials = serializers.IntegerField(source="trials.count")
+    best = BestTrial(source="trials.best", allow_null=True)
+    report = serializers.DictField(allow_null=True)
 
 
 class RunOutput(serializers.Serializer[Any]):
@@ -24,7 +56,8 @@ class RunOutput(serializers.Serializer[Any]):
     id = serializers.CharField(source="pk")
     state = serializers.ChoiceField(TrainingRun.State.values)
     model = serializers.CharField()
-    epoch = serializers.IntegerField()
+    mode = serializers.ChoiceField(TrainingRun.Mode.values)
+    epoch = serializers.IntegerField(help_text=gettext_lazy("Of a search: its finished trials"))
     epochs = serializers.IntegerField()
     progress = serializers.FloatField()
     metrics = serializers.DictField()
@@ -34,6 +67,7 @@ class RunOutput(serializers.Serializer[Any]):
         help_text=gettext_lazy("The version that the run made, once there is one")
     )
     error = serializers.SerializerMethodField(help_text=gettext_lazy("What went wrong, or null"))
+    search = serializers.SerializerMethodField(help_text=gettext_lazy("Null unless mode is search"))
 
     def get_model_version(self, run: TrainingRun) -> str | None:
         """Name the version that the run made, once there is one."""
@@ -43,6 +77,11 @@ class RunOutput(serializers.Serializer[Any]):
         """Say what went wrong, or null."""
         return run.error or None
 
+    @extend_schema_field(SearchOutput(allow_null=True))
+    def get_search(self, run: TrainingRun) -> dict[str, Any] | None:
+        """Say how a search goes; null for a training. Two queries."""
+        return dict(SearchOutput(run.search).data) if run.mode == SEARCH else None
+
 
 class TrainingRuns(ApiView):
     """All runs."""
@@ -51,16 +90,49 @@ class TrainingRuns(ApiView):
     costs: ClassVar = {"POST": 10}
 
     class Input(Strict):
-        """What to train; empty means the catalog's default model from scratch."""
+        """What to train; empty means the catalog's default model from scratch.
+
+        Mode `search` trains many times within `minutes` and reports better settings of the model.
+        """
 
         model = serializers.ChoiceField(list(RECIPES), required=False)
         mode = serializers.ChoiceField(TrainingRun.Mode.values, default=TrainingRun.Mode.FULL.value)
+        minutes = Whole(
+            min_value=1,
+            max_value=MOST_MINUTES,
+            required=False,
+            help_text=gettext_lazy("Needed by mode search, and by no other"),
+        )
+        max_trials = Whole(
+            min_value=1,
+            max_value=MOST_TRIALS,
+            required=False,
+            help_text=gettext_lazy("Of mode search: end after so many trials, if time is left"),
+        )
+        seed = Whole(
+            min_value=0,
+            max_value=MOST_SEED,
+            default=1,
+            help_text=gettext_lazy("Same seed, data and model: same weights, same trials"),
+        )
+
+        def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
+            """Refuse a search without a budget, and a budget without a search."""
+            is_search = attrs["mode"] == SEARCH
+            if is_search and "minutes" not in attrs:
+                raise serializers.ValidationError({"minutes": _("A search needs its minutes.")})
+            extra = [name for name in ("minutes", "max_trials") if name in attrs]
+            if extra and not is_search:
+                text = _("Only mode search has a budget.")
+                raise serializers.ValidationError(dict.fromkeys(extra, text))
+            return attrs
 
     @extend_schema(
         operation_id="startTraining",
         summary=gettext_lazy("Ask for a training run"),
         description=gettext_lazy(
-            "409 names the run that is active already: one at a time per catalog."
+            "409 names the run that is active already: one at a time per catalog, be it a training "
+            "or a search for settings."
         ),
         request=Input,
         responses={202: RunOutput},
@@ -69,16 +141,27 @@ class TrainingRuns(ApiView):
         """Queue a run and its job in one transaction."""
         data = self.read(self.Input)
         with transaction.atomic():
-            run = request_run(
-                catalog=self.catalog,
-                model=data.get("model"),
-                mode=data["mode"],
-                trigger="operator",
-                requested_by=self.key.prefix,
-            )
+            run = self._request(data)
             enqueue("recommender.train", queue="learning", dedup_key=f"run:{run.pk}", run_id=run.pk)
         location = f"/api/v1/training-runs/{run.pk}"
         return body.answer(RunOutput(run).data, 202, Location=location)
+
+    def _request(self, data: dict[str, Any]) -> TrainingRun:
+        if data["mode"] == SEARCH:
+            wish = SearchWish(
+                minutes=data["minutes"],
+                model=data.get("model"),
+                max_trials=data.get("max_trials", MOST_TRIALS),
+                seed=data["seed"],
+            )
+            return request_search(catalog=self.catalog, wish=wish, requested_by=self.key.prefix)
+        return request_run(
+            catalog=self.catalog,
+            model=data.get("model"),
+            mode=data["mode"],
+            requested_by=self.key.prefix,
+            config={"seed": data["seed"]},
+        )
 
 
 class OneRun(ApiView):

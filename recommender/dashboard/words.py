@@ -16,6 +16,7 @@ RUN_STATES: dict[str, Promise] = {
     "gate": gettext_lazy("at the gate"),
     "ready": gettext_lazy("ready"),
     "rejected": gettext_lazy("not promoted"),
+    "done": gettext_lazy("done"),
     "failed": gettext_lazy("failed"),
     "cancelled": gettext_lazy("stopped"),
     "lost": gettext_lazy("lost"),
@@ -42,6 +43,7 @@ ACTIONS: dict[str, Promise] = {
     "discard": gettext_lazy("discarded"),
 }
 TRIGGERS: dict[str, Promise] = {
+    "search": gettext_lazy("a search"),
     "retry": gettext_lazy("a retry"),
     "operator": gettext_lazy("an operator"),
     "api": gettext_lazy("the API"),

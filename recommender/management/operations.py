@@ -31,6 +31,7 @@ from recommender.simulate.services import Stretch
 from recommender.simulate.services import simulate as play
 from recommender.tasks import run_now
 from recommender.train import services as train_services
+from recommender.train.models import TrainingRun
 
 LEAST_FREE_BYTES = 1_000_000_000
 
@@ -181,17 +182,44 @@ def embed(options: Options) -> dict[str, Any]:
 
 
 def train(options: Options) -> dict[str, Any]:
-    """Queue a run for the worker, or run it here."""
+    """Queue a training or a search for the worker, or run it here."""
     with transaction.atomic():
-        run = train_services.request_run(
-            catalog=_catalog(options), model=options["model"], mode=options["mode"]
-        )
+        run = _request_search(options) if options["search"] else _request_run(options)
         if not options["follow"]:
             enqueue("recommender.train", dedup_key=f"run:{run.id}", run_id=run.id)
     if options["follow"]:
         run_now(run.id)
         run.refresh_from_db()
-    return {"run": run.id, "model": run.model, "state": run.state, "verdict": run.verdict}
+    made: dict[str, Any] = {"run": run.id, "model": run.model, "state": run.state}
+    if options["search"]:
+        run.search.refresh_from_db()
+        return {**made, "report": run.search.report, "error": run.error}
+    return {**made, "verdict": run.verdict}
+
+
+def _request_run(options: Options) -> TrainingRun:
+    if options["minutes"] is not None or options["max_trials"] is not None:
+        raise BadData("--minutes and --max-trials belong to a search; add --search.")
+    return train_services.request_run(
+        catalog=_catalog(options),
+        model=options["model"],
+        mode=options["mode"],
+        config={"seed": options["seed"]},
+    )
+
+
+def _request_search(options: Options) -> TrainingRun:
+    if options["minutes"] is None:
+        raise BadData("A search needs its budget; add --minutes, such as --minutes 5.")
+    if options["max_trials"] is None:
+        options["max_trials"] = train_services.MOST_TRIALS
+    wish = train_services.SearchWish(
+        minutes=options["minutes"],
+        model=options["model"],
+        max_trials=options["max_trials"],
+        seed=options["seed"],
+    )
+    return train_services.request_search(catalog=_catalog(options), wish=wish)
 
 
 def promote(options: Options) -> dict[str, Any]:

@@ -1,7 +1,8 @@
 """Named places where a test makes the process die, to prove that the loop can be picked up there.
 
-With the environment variable RECLOOP_FAILPOINT set to one of `NAMES`, the process ends at that
-place as `kill -9` would end it: no clean-up, no handlers. Unset, a place costs a dictionary look.
+With the environment variable RECLOOP_FAILPOINT set to one of `NAMES` (of the loop) or `OF_SEARCH`,
+the process ends at that place as `kill -9` would end it: no clean-up, no handlers. Unset, a place
+costs a dictionary look.
 """
 
 import os
@@ -44,6 +45,17 @@ NAMES = (
     "promote.committed",
     "finish.before",
     "finish.done",
+)
+
+OF_SEARCH = (
+    "search.before",
+    "search.epoch_done",
+    "search.trial_done",
+    "search.trial_noted",
+    "search.trials_over",
+    "search.refitted",
+    "search.judged",
+    "search.reported",
 )
 
 

@@ -7,6 +7,7 @@ process that forks makes its children hang.
 import math
 import os
 import time
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -41,14 +42,14 @@ def fit(*, run: TrainingRun, snapshot: Snapshot, heart: Heart, folder: Path) -> 
 
     Raises: Cancelled or LeaseLost between two batches; TrainingError with what to change.
     """
-    _give_way()
+    give_way()
     hit("load.before")
     opened = open_snapshot(snapshot)
     hit("load.opened")
     windows = cut(opened)
     hit("load.split")
     advance(lease=heart.lease, state=TrainingRun.State.TRAINING, progress=LOADED)
-    model = _build(run)
+    model = build(run.model, run.config)
     best = _train(model, run=run, opened=opened, windows=windows, heart=heart)
     heart.check()
     hit("write.before")
@@ -84,11 +85,12 @@ def cut(opened: OpenSnapshot) -> Windows:
     return Windows(earlier, later)
 
 
-def _build(run: TrainingRun) -> Recommender:
+def build(name: str, config: Mapping[str, Any]) -> Recommender:
+    """Make an untrained model of a recipe; what `config` leaves out stays at its default."""
     from recommender.ml.models import MODELS  # brings torch
 
-    model = MODELS[run.model]
-    return model(model.Config(**run.config), threads=settings.TRAIN_THREADS)
+    model = MODELS[name]
+    return model(model.Config(**config), threads=settings.TRAIN_THREADS)
 
 
 def _train(
@@ -143,7 +145,7 @@ def as_row(record: EpochRecord, *, spent_s: float) -> dict[str, Any]:
     }
 
 
-def _give_way() -> None:
+def give_way() -> None:
     """Leave the cores to the web server: few threads, no busy waiting."""
     os.environ.setdefault("OMP_WAIT_POLICY", "passive")  # read once, when torch is loaded
     os.environ.setdefault("OMP_NUM_THREADS", str(settings.TRAIN_THREADS))

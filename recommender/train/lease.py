@@ -136,7 +136,7 @@ def add_log(*, lease: Lease, line: str) -> None:
 
 def finish(*, lease: Lease, state: str, **fields: Any) -> TrainingRun:
     """End the run and give up the lease. Raises: LeaseLost."""
-    is_whole = state in (TrainingRun.State.READY, TrainingRun.State.REJECTED)
+    is_whole = state in TrainingRun.WHOLE
     if is_whole:
         fields["progress"] = 1.0
     write(

@@ -22,7 +22,7 @@ class TrainingRun(models.Model):
     """One training, from the request to the verdict; the row is the truth, not the broker."""
 
     class State(models.TextChoices):
-        """Where the run is; `ready` and `rejected` both leave a candidate version."""
+        """Where the run is; `ready` and `rejected` both leave a version, `done` ends a search."""
 
         QUEUED = "queued"
         LOADING = "loading"
@@ -31,18 +31,21 @@ class TrainingRun(models.Model):
         GATE = "gate"
         READY = "ready"
         REJECTED = "rejected"
+        DONE = "done"
         FAILED = "failed"
         CANCELLED = "cancelled"
         LOST = "lost"
 
     ACTIVE = ("queued", "loading", "training", "evaluating", "gate", "lost")
     WORKING = ("loading", "training", "evaluating", "gate")
+    WHOLE = ("ready", "rejected", "done")
 
     class Mode(models.TextChoices):
-        """From scratch, or warm from the live version."""
+        """From scratch, warm from the live version, or many short ones to find better settings."""
 
         FULL = "full"
         INCREMENTAL = "incremental"
+        SEARCH = "search"
 
     catalog = models.ForeignKey("recommender.Catalog", models.CASCADE, related_name="runs")
     model = models.CharField(max_length=32)
@@ -99,3 +102,62 @@ class TrainingRun(models.Model):
     def __str__(self) -> str:
         """Name the run."""
         return f"run {self.pk}: {self.model}, {self.state}"
+
+
+class Search(models.Model):
+    """What belongs to a run of mode `search` alone: its budget, and its report once it is over."""
+
+    run = models.OneToOneField(TrainingRun, models.CASCADE, related_name="search")
+    budget_s = models.PositiveIntegerField()  # of working time for trials, over all resumes
+    max_trials = models.PositiveIntegerField()
+    spent_s = models.FloatField(default=0.0)
+    n_judged = models.PositiveIntegerField(default=0)  # users of the validation window
+    # {"trial": 4, "n_users": 166, "found": {interval}, "defaults": …, "difference": … or null}
+    report = models.JSONField(null=True)
+
+    def __str__(self) -> str:
+        """Name the search."""
+        return f"search of run {self.run_id}"
+
+
+class TrialQuerySet(models.QuerySet["Trial"]):
+    """Questions about trials."""
+
+    def in_order(self) -> Self:
+        """Order as they were made."""
+        return self.order_by("number")
+
+    def best(self) -> "Trial | None":
+        """Find the finished one with the highest value, the first of equals. One query."""
+        return self.exclude(value=None).order_by("-value", "number").first()
+
+
+class Trial(models.Model):
+    """One training inside a search that is over; one that was killed leaves no row."""
+
+    class Outcome(models.TextChoices):
+        """How it ended; only a finished one has a value."""
+
+        FINISHED = "finished"
+        PRUNED = "pruned"
+        FAILED = "failed"
+
+    search = models.ForeignKey(Search, models.CASCADE, related_name="trials")
+    number = models.PositiveIntegerField()  # 1 = the model's defaults
+    settings = models.JSONField()
+    outcome = models.CharField(max_length=12, choices=Outcome.choices)
+    value = models.FloatField(null=True)  # NDCG@10 on the validation window
+    by_epoch = models.JSONField(default=list)
+    spent_s = models.FloatField()
+    error = models.TextField(blank=True)
+
+    objects = TrialQuerySet.as_manager()
+
+    class Meta:
+        constraints: ClassVar = [
+            models.UniqueConstraint(fields=["search", "number"], name="one_trial_per_number")
+        ]
+
+    def __str__(self) -> str:
+        """Name the trial."""
+        return f"trial {self.number}: {self.outcome}"

@@ -1,6 +1,7 @@
-"""Ask for a run, ask again, and stop one. Owning and writing a run is `train.lease`."""
+"""Ask for a run or a search, ask again, and stop one. Owning and writing a run is `train.lease`."""
 
 from collections.abc import Iterable
+from dataclasses import dataclass
 from typing import Any
 
 from django.db import IntegrityError, transaction
@@ -10,7 +11,22 @@ from recommender import clock
 from recommender.catalog.models import Catalog
 from recommender.errors import BadData, Refused
 from recommender.ml.recipes import RECIPES
-from recommender.train.models import TrainingRun
+from recommender.ml.search_space import SPACES
+from recommender.train.models import Search, TrainingRun
+
+TRAININGS = (TrainingRun.Mode.FULL.value, TrainingRun.Mode.INCREMENTAL.value)
+MOST_MINUTES = 120  # the report comes on top, and a job ends after three hours
+MOST_TRIALS = 1_000
+
+
+@dataclass(frozen=True)
+class SearchWish:
+    """What an operator may choose about a search."""
+
+    minutes: int
+    model: str | None = None  # None: the catalog's default model
+    max_trials: int = MOST_TRIALS
+    seed: int = 1
 
 
 class AlreadyActive(Refused):
@@ -68,10 +84,73 @@ def request_run(  # noqa: PLR0913 - what an operator may choose, as the API name
     return _queue(run)
 
 
+def request_search(
+    *, catalog: Catalog, wish: SearchWish, trigger: str = "operator", requested_by: str = ""
+) -> TrainingRun:
+    """Queue a search for better settings of a model.
+
+    Raises: AlreadyActive naming the active run, be it a training or a search; BadData for an
+        unknown model, one with nothing to search, or a wish out of bounds.
+    """
+    model = wish.model or catalog.default_model
+    _check(model, TrainingRun.Mode.FULL, {})
+    if not SPACES.get(model):
+        able = [name for name, space in SPACES.items() if space]
+        raise BadData(
+            _("%(model)s has no settings to search; these have: %(able)s.")
+            % {"model": model, "able": ", ".join(sorted(able))}
+        )
+    _check_bounds("minutes", wish.minutes, MOST_MINUTES)
+    _check_bounds("max_trials", wish.max_trials, MOST_TRIALS)
+    run = TrainingRun(
+        catalog=catalog,
+        model=model,
+        mode=TrainingRun.Mode.SEARCH,
+        seed=wish.seed,
+        trigger=trigger,
+        requested_by=requested_by,
+        created_at=clock.now(),
+    )
+    with transaction.atomic():
+        _queue(run)
+        Search.objects.create(run=run, budget_s=60 * wish.minutes, max_trials=wish.max_trials)
+    return run
+
+
+def train_found(*, run: TrainingRun, requested_by: str = "") -> TrainingRun:
+    """Queue a training from scratch with the settings that a search found.
+
+    Raises: Refused when the run is no finished search; AlreadyActive.
+    """
+    report = run.search.report if run.state == TrainingRun.State.DONE else None
+    if report is None:
+        raise Refused(
+            _("Run %(run)d is no finished search; there are no settings to train with yet.")
+            % {"run": run.pk}
+        )
+    return request_run(
+        catalog=run.catalog,
+        model=run.model,
+        trigger="search",
+        requested_by=requested_by,
+        config={**report["settings"], "seed": run.seed},
+    )
+
+
 def retry_run(*, run: TrainingRun, requested_by: str = "") -> TrainingRun:
     """Queue a new run with the parameters of a finished one. Raises: AlreadyActive, Refused."""
     if run.state in TrainingRun.ACTIVE:
         raise AlreadyActive(run.pk)
+    if run.mode == TrainingRun.Mode.SEARCH:
+        wish = SearchWish(
+            minutes=run.search.budget_s // 60,
+            model=run.model,
+            max_trials=run.search.max_trials,
+            seed=run.seed,
+        )
+        return request_search(
+            catalog=run.catalog, wish=wish, trigger="retry", requested_by=requested_by
+        )
     return request_run(
         catalog=run.catalog,
         model=run.model,
@@ -103,8 +182,8 @@ def cancel_run(*, run: TrainingRun) -> TrainingRun:
 def _check(model: str, mode: str, options: dict[str, Any]) -> None:
     if model not in RECIPES:
         raise BadData(_unexpected("model", model, RECIPES))
-    if mode not in TrainingRun.Mode.values:
-        raise BadData(_unexpected("mode", mode, TrainingRun.Mode.values))
+    if mode not in TRAININGS:
+        raise BadData(_unexpected("mode", mode, TRAININGS))
     known: dict[str, Any] = {"seed": 1, **RECIPES[model].defaults}
     for name, value in options.items():
         if name not in known:
@@ -117,6 +196,14 @@ def _check(model: str, mode: str, options: dict[str, Any]) -> None:
                 _("option %(option)s is %(value)r; expected something like %(default)r.")
                 % {"option": name, "value": value, "default": known[name]}
             )
+
+
+def _check_bounds(name: str, value: int, most: int) -> None:
+    if not 1 <= value <= most:
+        raise BadData(
+            _("%(name)s is %(value)d; expected a whole number from 1 to %(most)d.")
+            % {"name": name, "value": value, "most": most}
+        )
 
 
 def _unexpected(name: str, value: str, known: Iterable[str]) -> str:

@@ -3,13 +3,13 @@
 import pytest
 
 from recommender.jobs.models import Job
-from recommender.train.models import TrainingRun
+from recommender.train.models import Search, TrainingRun, Trial
 from tests import factories
 from tests.api.conftest import assert_conforms, key_for
 
 FIELDS = [
-    *("id", "state", "model", "epoch", "epochs", "progress", "metrics", "eta_s", "verdict"),
-    *("model_version", "error"),
+    *("id", "state", "model", "mode", "epoch", "epochs", "progress", "metrics", "eta_s", "verdict"),
+    *("model_version", "error", "search"),
 ]
 
 
@@ -69,3 +69,85 @@ def test_a_finished_run_names_its_version_and_verdict(api, catalog):
     )
     answer = api.get(f"training-runs/{run.pk}").json()
     assert (answer["model_version"], answer["verdict"], answer["error"]) == ("v7", verdict, None)
+
+
+SEARCH = {"mode": "search", "model": "item_knn", "minutes": 5}
+
+
+def test_a_search_is_queued_as_a_run_with_its_budget(api):
+    response = api.post("training-runs", SEARCH | {"max_trials": 9, "seed": 3})
+    answer = response.json()
+    assert_conforms(answer, "RunOutput")
+    assert (response.status_code, answer["state"], answer["mode"]) == (202, "queued", "search")
+    assert answer["search"] == {
+        "budget_s": 300,
+        "spent_s": 0.0,
+        "max_trials": 9,
+        "trials": 0,
+        "best": None,
+        "report": None,
+    }
+    assert TrainingRun.objects.get().seed == 3
+    assert Job.objects.get().kwargs == {"run_id": int(answer["id"])}
+
+
+def test_a_search_shows_its_best_trial_and_its_report(api):
+    location = api.post("training-runs", SEARCH)["Location"]
+    search = Search.objects.get()
+    for number, value in ((1, 0.2), (2, 0.3), (3, None)):
+        outcome = "failed" if value is None else "finished"
+        settings = {"shrinkage": float(number)}
+        Trial.objects.create(
+            search=search,
+            number=number,
+            settings=settings,
+            outcome=outcome,
+            value=value,
+            spent_s=1.0,
+        )
+    Search.objects.update(report={"trial": 2})
+    answer = api.get(location).json()
+    assert_conforms(answer, "RunOutput")
+    found = answer["search"]
+    assert (found["trials"], found["report"]) == (3, {"trial": 2})
+    assert found["best"] == {"number": 2, "settings": {"shrinkage": 2.0}, "value": 0.3}
+
+
+def test_a_search_and_a_training_keep_each_other_out(api):
+    first = api.post("training-runs", SEARCH).json()["id"]
+    for wish in (SEARCH, {}):
+        response = api.post("training-runs", wish)
+        assert response.status_code == 409
+        assert first in response.json()["detail"]
+    assert Search.objects.count() == 1
+
+
+@pytest.mark.parametrize(
+    ("body", "field"),
+    [
+        ({"mode": "search"}, "minutes"),
+        (SEARCH | {"minutes": 0}, "minutes"),
+        (SEARCH | {"minutes": 121}, "minutes"),
+        (SEARCH | {"minutes": "5"}, "minutes"),
+        (SEARCH | {"minutes": True}, "minutes"),
+        (SEARCH | {"minutes": 2.5}, "minutes"),
+        (SEARCH | {"max_trials": 0}, "max_trials"),
+        (SEARCH | {"seed": -1}, "seed"),
+        ({"minutes": 5}, "minutes"),
+        ({"mode": "full", "max_trials": 5}, "max_trials"),
+    ],
+)
+def test_a_wrong_wish_for_a_search_names_the_field(body, field, api):
+    response = api.post("training-runs", body)
+    assert response.status_code == 400
+    assert f"/{field}" in [error["pointer"] for error in response.json()["errors"]]
+    assert not Search.objects.exists()
+
+
+def test_a_training_has_no_search(api):
+    assert api.post("training-runs", {}).json()["search"] is None
+
+
+def test_the_seed_is_the_runs(api):
+    api.post("training-runs", {"seed": 7})
+    assert TrainingRun.objects.get().seed == 7

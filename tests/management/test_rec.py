@@ -99,3 +99,28 @@ def test_a_stretch_without_visits_or_days_is_refused(
 ) -> None:
     with pytest.raises(CommandError, match="--visits must be at least 1"):
         rec("simulate", *words)
+
+
+def test_a_search_is_queued_with_its_minutes(catalog: Catalog) -> None:
+    made = rec("train", "--search", "--minutes", "5", "--model", "item_knn", "--seed", "4")
+    run = TrainingRun.objects.get()
+    assert (made["run"], made["state"], made["report"]) == (run.pk, "queued", None)
+    assert (run.mode, run.seed, run.search.budget_s) == ("search", 4, 300)
+    assert Job.objects.get().kwargs == {"run_id": run.pk}
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (("--search",), "A search needs its budget; add --minutes"),
+        (("--search", "--minutes", "0"), "minutes is 0; expected a whole number from 1 to 120"),
+        (("--search", "--minutes", "5", "--max-trials", "0"), "max_trials is 0"),
+        (("--minutes", "5"), "belong to a search; add --search"),
+    ],
+)
+def test_a_wrong_search_says_what_to_change(
+    catalog: Catalog, words: tuple[str, ...], message: str
+) -> None:
+    with pytest.raises(CommandError, match=message):
+        rec("train", "--model", "item_knn", *words)
+    assert not TrainingRun.objects.exists()

@@ -3,8 +3,16 @@ import pytest
 from recommender.errors import BadData, Refused
 from recommender.ml import recipes
 from recommender.train import lease as leases
-from recommender.train.models import TrainingRun
-from recommender.train.services import AlreadyActive, cancel_run, request_run, retry_run
+from recommender.train.models import Search, TrainingRun
+from recommender.train.services import (
+    AlreadyActive,
+    SearchWish,
+    cancel_run,
+    request_run,
+    request_search,
+    retry_run,
+    train_found,
+)
 from tests.factories import make_catalog, make_run, make_version
 
 pytestmark = pytest.mark.django_db
@@ -119,3 +127,85 @@ def test_a_failed_run_is_tried_again_with_the_same_parameters():
     )
     with pytest.raises(AlreadyActive):
         retry_run(run=again)
+
+
+WISH = SearchWish(minutes=5, model="item_knn", max_trials=20, seed=3)
+
+
+def test_a_search_is_a_run_with_a_budget():
+    run = request_search(catalog=make_catalog(), wish=WISH, requested_by="ann")
+    assert (run.state, run.mode, run.model, run.seed) == ("queued", "search", "item_knn", 3)
+    assert (run.search.budget_s, run.search.max_trials, run.search.spent_s) == (300, 20, 0.0)
+
+
+def test_a_search_without_a_model_takes_the_catalogs_own():
+    catalog = make_catalog(default_model="popularity")
+    assert request_search(catalog=catalog, wish=SearchWish(minutes=1)).model == "popularity"
+
+
+@pytest.mark.parametrize("state", TrainingRun.ACTIVE)
+def test_two_searches_or_a_search_and_a_training_do_not_run_at_once(state):
+    catalog = make_catalog()
+    active = make_run(catalog, state=state, mode="search")
+    with pytest.raises(AlreadyActive, match=f"Run {active.pk} is already"):
+        request_search(catalog=catalog, wish=WISH)
+    with pytest.raises(AlreadyActive):
+        request_run(catalog=catalog)
+    assert Search.objects.count() == 0
+
+
+@pytest.mark.parametrize(
+    ("wish", "message"),
+    [
+        (SearchWish(minutes=0, model="item_knn"), "minutes is 0; expected a whole number from 1"),
+        (SearchWish(minutes=121, model="item_knn"), "minutes is 121; .* to 120"),
+        (SearchWish(minutes=5, model="item_knn", max_trials=0), "max_trials is 0"),
+        (SearchWish(minutes=5, model="bert"), "model is 'bert'; expected one of"),
+    ],
+)
+def test_a_wish_out_of_bounds_is_refused_with_the_bounds(wish, message):
+    with pytest.raises(BadData, match=message):
+        request_search(catalog=make_catalog(), wish=wish)
+    assert not TrainingRun.objects.exists()
+
+
+def test_a_model_with_nothing_to_search_is_refused_naming_others(monkeypatch):
+    from recommender.train import services
+
+    monkeypatch.setattr(services, "SPACES", {"popularity": {}, "item_knn": {"shrinkage": None}})
+    with pytest.raises(BadData, match="popularity has no settings to search; .* item_knn"):
+        request_search(catalog=make_catalog(), wish=SearchWish(minutes=1, model="popularity"))
+
+
+def test_a_retried_search_has_the_same_budget_and_no_trials():
+    run = request_search(catalog=make_catalog(), wish=WISH)
+    cancel_run(run=run)
+    again = retry_run(run=run, requested_by="bea")
+    assert (again.mode, again.model, again.seed, again.trigger) == (
+        "search",
+        "item_knn",
+        3,
+        "retry",
+    )
+    assert (again.search.budget_s, again.search.max_trials) == (300, 20)
+    assert again.search != run.search
+
+
+def test_an_unfinished_search_and_a_training_have_no_settings_to_train_with():
+    catalog = make_catalog()
+    search = request_search(catalog=catalog, wish=WISH)
+    with pytest.raises(Refused, match=f"Run {search.pk} is no finished search"):
+        train_found(run=search)
+    cancel_run(run=search)
+    with pytest.raises(Refused, match="is no finished search"):
+        train_found(run=make_run(catalog, state="ready"))
+
+
+def test_the_found_settings_are_queued_with_the_searchs_seed():
+    run = request_search(catalog=make_catalog(), wish=WISH)
+    Search.objects.update(report={"settings": {"shrinkage": 3.0}})
+    TrainingRun.objects.update(state="done")
+    run.refresh_from_db()
+    made = train_found(run=run, requested_by="ann")
+    assert (made.mode, made.config, made.seed) == ("full", {"shrinkage": 3.0}, 3)
+    assert (made.trigger, made.model) == ("search", "item_knn")
