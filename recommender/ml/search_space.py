@@ -89,7 +89,6 @@ _SPACES: dict[str, Space] = {
         "reg": Range(0.000001, 0.1, is_log=True),
         "n_negatives": _NEGATIVES,
         "horizon": Range(1, 5),
-        "neighbor_weight": Range(0.0, 2.0),
     },
 }
 

@@ -158,7 +158,7 @@ def test_two_searches_or_a_search_and_a_training_do_not_run_at_once(state):
     ("wish", "message"),
     [
         (SearchWish(minutes=0, model="item_knn"), "minutes is 0; expected a whole number from 1"),
-        (SearchWish(minutes=121, model="item_knn"), "minutes is 121; .* to 120"),
+        (SearchWish(minutes=121, model="item_knn"), r"minutes is 121; .* to 120"),
         (SearchWish(minutes=5, model="item_knn", max_trials=0), "max_trials is 0"),
         (SearchWish(minutes=5, model="bert"), "model is 'bert'; expected one of"),
     ],
@@ -173,7 +173,7 @@ def test_a_model_with_nothing_to_search_is_refused_naming_others(monkeypatch):
     from recommender.train import services
 
     monkeypatch.setattr(services, "SPACES", {"popularity": {}, "item_knn": {"shrinkage": None}})
-    with pytest.raises(BadData, match="popularity has no settings to search; .* item_knn"):
+    with pytest.raises(BadData, match=r"popularity has no settings to search; .* item_knn"):
         request_search(catalog=make_catalog(), wish=SearchWish(minutes=1, model="popularity"))
 
 
