@@ -1,6 +1,6 @@
-"""Make smaller forms of a trained model, each an artifact of its own that `load_model` serves.
+"""Make smaller variants of a trained model, each an artifact of its own that `load_model` serves.
 
-Works on any kind of model by the names and shapes of its arrays. A form lacks the weights that
+Works on any kind of model by the names and shapes of its arrays. A variant lacks the weights that
 training goes on from: those stay with the original.
 """
 
@@ -25,75 +25,75 @@ from recommender.ml.scorers.tower import COMPONENT
 from recommender.ml.scoring import History
 
 ITEM_VECTORS, OWN_VECTORS = "item_vectors", "own_vectors"
-KEPT_SHARE = 0.5  # of the numbers per vector, in short forms
+KEPT_SHARE = 0.5  # of the numbers per vector, in short variants
 SUMS_TO = 1e-3  # parts count as parts of a sum when they meet it this closely
 READ_SHARE = 0.01  # weight of the items' own spread beside the users' when axes are chosen
 
 
 @dataclass(frozen=True)
-class Form:
-    """Say what one compressed form changes."""
+class Change:
+    """Say what one compressed variant changes."""
 
     tables: Storage  # of tables and neighbor lists
     graph: Storage  # of the tower's weights
     is_short: bool = False  # half as many numbers per vector
 
 
-FORMS: Mapping[str, Form] = MappingProxyType(
+VARIANTS: Mapping[str, Change] = MappingProxyType(
     {
-        "float16": Form("float16", "float16"),
-        "int8_rows": Form("int8", "float32"),
-        "int8_tower": Form("float32", "int8"),
-        "int8": Form("int8", "int8"),
-        "short": Form("float16", "float16", is_short=True),
-        "short_int8": Form("int8", "int8", is_short=True),
+        "float16": Change("float16", "float16"),
+        "int8_rows": Change("int8", "float32"),
+        "int8_tower": Change("float32", "int8"),
+        "int8": Change("int8", "int8"),
+        "short": Change("float16", "float16", is_short=True),
+        "short_int8": Change("int8", "int8", is_short=True),
     }
 )
 
 
 class CannotCompressError(Exception):
-    """Say why a model has no such form."""
+    """Say why a model has no such variant."""
 
 
-def forms_of(manifest: Manifest) -> tuple[str, ...]:
-    """Name the forms that differ for this model: without a tower or vectors there are fewer."""
+def variants_of(manifest: Manifest) -> tuple[str, ...]:
+    """Name the variants that differ for this model: without a tower or vectors there are fewer."""
     names = {entry.name for entry in manifest.files}
     has_tower = any(name.endswith(TOWER) for name in names)
     has_vectors = any(name.endswith(f"{ITEM_VECTORS}.npy") for name in names)
     return tuple(
         name
-        for name, form in FORMS.items()
-        if (has_vectors or not form.is_short) and (has_tower or form.tables == form.graph)
+        for name, variant in VARIANTS.items()
+        if (has_vectors or not variant.is_short) and (has_tower or variant.tables == variant.graph)
     )
 
 
 def compress(source: Path, target: Path, name: str, *, people: Sequence[History] = ()) -> Manifest:
-    """Write the form `name` of the model in `source` to the new folder `target`.
+    """Write the variant `name` of the model in `source` to the new folder `target`.
 
     Args:
         source: an original, as training wrote it.
         target: must not exist yet.
-        name: one of `forms_of` its manifest.
+        name: one of `variants_of` its manifest.
         people: histories from before the window of any later judgement. Shorter vectors keep the
             directions in which these people differ; without any, those in which items do.
-    Raises: CannotCompressError for a form of a form, or a form that this model has not;
+    Raises: CannotCompressError for a variant of a variant, or a variant that this model has not;
         ArtifactError for a damaged source.
     """
     manifest, payload = read_payload(source)
     if VARIANT in manifest.extra:
         made = manifest.extra[VARIANT]["name"]
-        raise CannotCompressError(f"this is the {made} form already; start from its original")
-    if name not in forms_of(manifest):
-        has = ", ".join(forms_of(manifest))
-        raise CannotCompressError(f"{manifest.model} has no form {name!r}; it has {has}")
-    form = FORMS[name]
+        raise CannotCompressError(f"this is the {made} variant already; start from its original")
+    if name not in variants_of(manifest):
+        has = ", ".join(variants_of(manifest))
+        raise CannotCompressError(f"{manifest.model} has no variant {name!r}; it has {has}")
+    variant = VARIANTS[name]
     arrays, raw = dict(payload.arrays), dict(payload.raw)
-    if form.is_short:
+    if variant.is_short:
         arrays, raw = _shorten(manifest, Payload(arrays, raw), people)
-    remainders = _remainders(arrays) if form.tables != "float32" else {}
+    remainders = _remainders(arrays) if variant.tables != "float32" else {}
     kept = {stem: array for stem, array in arrays.items() if stem not in remainders}
-    arrays = pack(kept, form.tables)
-    raw = {file: _smaller(graph, form.graph) for file, graph in raw.items()}
+    arrays = pack(kept, variant.tables)
+    raw = {file: _smaller(graph, variant.graph) for file, graph in raw.items()}
     about = {"name": name, "of": manifest.sha256, "remainders": remainders}
     made_of = replace(manifest, extra={**manifest.extra, VARIANT: about}, files=())
     return save_artifact(target, made_of, Payload(arrays, raw))

@@ -15,13 +15,13 @@ from recommender.ml.artifact import (
     read_payload,
 )
 from recommender.ml.compress import (
-    FORMS,
+    VARIANTS,
     CannotCompressError,
     compress,
-    forms_of,
     overlap,
     served_bytes,
     user_basis,
+    variants_of,
 )
 from recommender.ml.evaluation import histories_of
 from recommender.ml.manifest import TOWER
@@ -43,34 +43,34 @@ def folders(tmp_path_factory):
     return base
 
 
-def every_form(folders):
+def every_variant(folders):
     for name in NAMES:
-        for form in forms_of(read_manifest(folders / name)):
-            yield name, form
+        for variant in variants_of(read_manifest(folders / name)):
+            yield name, variant
 
 
 def scores(folder):
     return load_model(folder).scorer.score(PEOPLE)[:, 1:]
 
 
-def test_every_form_of_every_model_loads_and_ranks(folders, tmp_path):
-    for name, form in every_form(folders):
+def test_every_variant_of_every_model_loads_and_ranks(folders, tmp_path):
+    for name, variant in every_variant(folders):
         original = read_manifest(folders / name)
-        made = compress(folders / name, tmp_path / f"{name}-{form}", form, people=PEOPLE)
-        found = scores(tmp_path / f"{name}-{form}")
-        assert np.isfinite(found).all(), (name, form)
+        made = compress(folders / name, tmp_path / f"{name}-{variant}", variant, people=PEOPLE)
+        found = scores(tmp_path / f"{name}-{variant}")
+        assert np.isfinite(found).all(), (name, variant)
         assert made.extra["variant"]["of"] == original.sha256
         assert (made.model, made.kind, made.n_items) == (name, original.kind, DATA.n_items)
 
 
 def test_rounding_moves_scores_by_little_of_their_spread(folders, tmp_path):
-    for name, form in every_form(folders):
-        if FORMS[form].is_short:
+    for name, variant in every_variant(folders):
+        if VARIANTS[variant].is_short:
             continue
-        compress(folders / name, tmp_path / f"{name}-{form}", form)
-        before, after = scores(folders / name), scores(tmp_path / f"{name}-{form}")
+        compress(folders / name, tmp_path / f"{name}-{variant}", variant)
+        before, after = scores(folders / name), scores(tmp_path / f"{name}-{variant}")
         gap = np.abs(after - before).max() / np.ptp(before)
-        assert gap <= EXACT_SHARE[form], (name, form, gap)
+        assert gap <= EXACT_SHARE[variant], (name, variant, gap)
 
 
 def test_all_axes_kept_change_no_score(folders, tmp_path, monkeypatch):
@@ -78,9 +78,9 @@ def test_all_axes_kept_change_no_score(folders, tmp_path, monkeypatch):
     monkeypatch.setattr("recommender.ml.compress.KEPT_SHARE", 1.0)
     monkeypatch.setattr("recommender.ml.compress.pack", lambda arrays, _storage: arrays)
     monkeypatch.setattr("recommender.ml.compress.halve_graph", lambda graph: graph)
-    for name, form in every_form(folders):
-        if form == "short":
-            compress(folders / name, tmp_path / name, form, people=PEOPLE)
+    for name, variant in every_variant(folders):
+        if variant == "short":
+            compress(folders / name, tmp_path / name, variant, people=PEOPLE)
             np.testing.assert_allclose(
                 scores(tmp_path / name), scores(folders / name), rtol=1e-3, atol=1e-4
             )
@@ -94,31 +94,33 @@ def test_short_vectors_are_half_as_long(folders, tmp_path):
         assert load_model(folder).scorer.vectors.shape == (before[0], before[1] // 2)
 
 
-@pytest.mark.parametrize("form", ["float16", "int8", "short_int8"])
-def test_parts_still_sum_to_the_score(folders, tmp_path, form):
-    compress(folders / "transformer", tmp_path / form, form, people=PEOPLE)
-    scorer, items = load_model(tmp_path / form).scorer, np.arange(1, DATA.n_items + 1)
+@pytest.mark.parametrize("variant", ["float16", "int8", "short_int8"])
+def test_parts_still_sum_to_the_score(folders, tmp_path, variant):
+    compress(folders / "transformer", tmp_path / variant, variant, people=PEOPLE)
+    scorer, items = load_model(tmp_path / variant).scorer, np.arange(1, DATA.n_items + 1)
     for person in PEOPLE[:5]:
         summed = sum(scorer.parts(person, items).values())
         np.testing.assert_allclose(summed, scorer.score([person])[0, items], atol=1e-5)
 
 
 def test_models_without_a_tower_or_vectors_have_fewer_forms(folders):
-    assert forms_of(read_manifest(folders / "item_knn")) == ("float16", "int8")
-    assert "int8_tower" not in forms_of(read_manifest(folders / "matrix_factorization"))
-    assert forms_of(read_manifest(folders / "transformer")) == tuple(FORMS)
-    with pytest.raises(CannotCompressError, match="item_knn has no form 'short'; it has float16"):
+    assert variants_of(read_manifest(folders / "item_knn")) == ("float16", "int8")
+    assert "int8_tower" not in variants_of(read_manifest(folders / "matrix_factorization"))
+    assert variants_of(read_manifest(folders / "transformer")) == tuple(VARIANTS)
+    with pytest.raises(
+        CannotCompressError, match="item_knn has no variant 'short'; it has float16"
+    ):
         compress(folders / "item_knn", folders / "x", "short")
 
 
-def test_a_form_of_a_form_is_refused(folders, tmp_path):
+def test_a_variant_of_a_variant_is_refused(folders, tmp_path):
     compress(folders / "item_knn", tmp_path / "a", "float16")
-    with pytest.raises(CannotCompressError, match="this is the float16 form already"):
+    with pytest.raises(CannotCompressError, match="this is the float16 variant already"):
         compress(tmp_path / "a", tmp_path / "b", "int8")
     assert not (tmp_path / "b").exists()
 
 
-def test_a_form_has_no_weights_to_train_on_from(folders, tmp_path):
+def test_a_variant_has_no_weights_to_train_on_from(folders, tmp_path):
     made = compress(folders / "transformer", tmp_path / "a", "int8")
     assert WEIGHTS not in {entry.name for entry in made.files}
     assert served_bytes(made) == made.n_bytes
@@ -139,7 +141,7 @@ def test_a_damaged_original_is_refused(folders, tmp_path):
         compress(broken, tmp_path / "x", "int8")
 
 
-def test_a_form_with_a_damaged_scale_or_recipe_is_refused(folders, tmp_path):
+def test_a_variant_with_a_damaged_scale_or_recipe_is_refused(folders, tmp_path):
     compress(folders / "transformer", tmp_path / "a", "int8")
     bad = shutil.copytree(tmp_path / "a", tmp_path / "bad-scale")
     scale = np.load(bad / "item_vectors_scale.npy")
