@@ -6,6 +6,8 @@ training goes on from: those stay with the original.
 
 from __future__ import annotations
 
+import math
+import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -16,13 +18,14 @@ import numpy as np
 
 from recommender.ml.artifact import Payload, read_payload, save_artifact
 from recommender.ml.assemble import build_scorer
+from recommender.ml.cold import COLD_VECTORS
 from recommender.ml.graphs import USER, VECTORS, halve_graph, quantize_graph, shorten_graph
 from recommender.ml.interactions import FloatArray, IntArray
 from recommender.ml.manifest import TOWER, VARIANT, Manifest
 from recommender.ml.packing import Array, Storage, pack
 from recommender.ml.scorers.kind import UNDER
 from recommender.ml.scorers.tower import COMPONENT
-from recommender.ml.scoring import History
+from recommender.ml.scoring import History, Scorer
 
 ITEM_VECTORS, OWN_VECTORS = "item_vectors", "own_vectors"
 KEPT_SHARE = 0.5  # of the numbers per vector, in short variants
@@ -62,8 +65,8 @@ def variants_of(manifest: Manifest) -> tuple[str, ...]:
     has_vectors = any(name.endswith(f"{ITEM_VECTORS}.npy") for name in names)
     return tuple(
         name
-        for name, variant in VARIANTS.items()
-        if (has_vectors or not variant.is_short) and (has_tower or variant.tables == variant.graph)
+        for name, change in VARIANTS.items()
+        if (has_vectors or not change.is_short) and (has_tower or change.tables == change.graph)
     )
 
 
@@ -86,14 +89,14 @@ def compress(source: Path, target: Path, name: str, *, people: Sequence[History]
     if name not in variants_of(manifest):
         has = ", ".join(variants_of(manifest))
         raise CannotCompressError(f"{manifest.model} has no variant {name!r}; it has {has}")
-    variant = VARIANTS[name]
+    change = VARIANTS[name]
     arrays, raw = dict(payload.arrays), dict(payload.raw)
-    if variant.is_short:
+    if change.is_short:
         arrays, raw = _shorten(manifest, Payload(arrays, raw), people)
-    remainders = _remainders(arrays) if variant.tables != "float32" else {}
+    remainders = _remainders(arrays) if change.tables != "float32" else {}
     kept = {stem: array for stem, array in arrays.items() if stem not in remainders}
-    arrays = pack(kept, variant.tables)
-    raw = {file: _smaller(graph, variant.graph) for file, graph in raw.items()}
+    arrays = pack(kept, change.tables)
+    raw = {file: _smaller(graph, change.graph) for file, graph in raw.items()}
     about = {"name": name, "of": manifest.sha256, "remainders": remainders}
     made_of = replace(manifest, extra={**manifest.extra, VARIANT: about}, files=())
     return save_artifact(target, made_of, Payload(arrays, raw))
@@ -124,6 +127,22 @@ def user_basis(vectors: FloatArray, users: FloatArray, k: int) -> FloatArray:
     return np.ascontiguousarray(axes[:, ::-1][:, :k])
 
 
+def cpu_ms(scorer: Scorer, people: Sequence[History], *, rounds: int = 3) -> float:
+    """Return the CPU time of one person's scores over all items, ms: median over people × rounds.
+
+    Scores one person alone first, since a first run allocates. NaN without people.
+    """
+    if not len(people):
+        return math.nan
+    scorer.score([people[0]])
+    spent = []
+    for person in [*people] * rounds:
+        began = time.process_time()
+        scorer.score([person])
+        spent.append(time.process_time() - began)
+    return 1e3 * float(np.median(spent))
+
+
 def overlap(a: IntArray, b: IntArray) -> FloatArray:
     """Return (n,) which share of each list of `a` (n, k) is in the same row of `b`, any order.
 
@@ -150,7 +169,8 @@ def _shorten(
         vectors = payload.arrays[stem]
         users = _user_vectors(_under(scorer, prefix), people)
         basis = user_basis(vectors, users, int(vectors.shape[1] * KEPT_SHARE))
-        for table in (stem, *_parts(arrays, prefix)):
+        cold = [prefix + COLD_VECTORS] if prefix + COLD_VECTORS in arrays else []
+        for table in (stem, *_parts(arrays, prefix), *cold):
             arrays[table] = np.asarray(arrays[table] @ basis, np.float32)
         if prefix + "gram" in arrays:  # a least-squares problem, solved in the short space
             wide = np.zeros((len(basis) + 1, basis.shape[1] + 1))
