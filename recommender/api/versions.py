@@ -13,12 +13,18 @@ from rest_framework.request import Request
 from recommender.api import body, cursors, queries
 from recommender.api.fields import Strict, UtcTime
 from recommender.api.views import ApiView
+from recommender.evaluate.models import Evaluation
 from recommender.promote.models import ModelVersion, Promotion
 from recommender.promote.services import promote, roll_back
 
 
 class VersionOutput(serializers.Serializer[Any]):
-    """One version. `metrics` are those of its newest evaluation, with 95 % intervals."""
+    """One version. `metrics` are those of its newest evaluation, with 95 % intervals.
+
+    `cold` is what that evaluation says of new items (`items`: AUC, hit@10) and of new users after
+    their first 1, 3 and 5 events (`users`: NDCG@10, hit rate), each with baselines, paired
+    differences and numbers of people; undefined figures are null, `{}` means not judged.
+    """
 
     version = serializers.CharField(source="label")
     model = serializers.CharField()
@@ -30,11 +36,17 @@ class VersionOutput(serializers.Serializer[Any]):
     retired_at = UtcTime(allow_null=True)
     size_bytes = serializers.IntegerField()
     metrics = serializers.SerializerMethodField()
+    cold = serializers.SerializerMethodField()
 
     def get_metrics(self, version: ModelVersion) -> dict[str, Any]:
         """Take the newest evaluation's figures; empty while there is none."""
-        newest = max(version.evaluations.all(), key=lambda one: one.pk, default=None)
+        newest = _newest_evaluation(version)
         return dict(newest.metrics) if newest else {}
+
+    def get_cold(self, version: ModelVersion) -> dict[str, Any]:
+        """Take what the newest evaluation says of new items and new users."""
+        newest = _newest_evaluation(version)
+        return dict(newest.cold) if newest else {}
 
 
 class SwitchOutput(serializers.Serializer[Any]):
@@ -146,6 +158,10 @@ class RollBack(ApiView):
             to=queries.version(self.catalog, data["to"]) if "to" in data else None,
         )
         return body.answer(SwitchOutput(_switch(switch)).data)
+
+
+def _newest_evaluation(version: ModelVersion) -> Evaluation | None:
+    return max(version.evaluations.all(), key=lambda one: one.pk, default=None)
 
 
 def _switch(row: Promotion) -> Mapping[str, Any]:

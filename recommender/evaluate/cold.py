@@ -14,7 +14,6 @@ from recommender.ml import new_items, new_users
 from recommender.ml.cold import hold_out, without_items
 from recommender.ml.evaluation import (
     ScoresFor,
-    evaluate,
     popularity_scores,
     random_scores,
     scores_of,
@@ -22,11 +21,10 @@ from recommender.ml.evaluation import (
 from recommender.ml.interactions import FloatArray
 from recommender.ml.new_items import NewItemCases
 from recommender.ml.new_users import FIRST_EVENTS, NewUserCases
-from recommender.ml.stats import bootstrap_means, paired_bootstrap
+from recommender.ml.stats import paired_bootstrap
 from recommender.ml.visits import histories_at
 
 CHALLENGER, CHAMPION, POPULARITY = "challenger", "champion", "popularity"
-USER_METRICS = ("ndcg@10", "hit_rate@10")
 # Each of the four groups is at most a tenth of the visits judged anyway, unless it is small.
 SHARE_OF_VISITS, ALWAYS_JUDGED = 0.1, 200
 
@@ -98,10 +96,10 @@ def _new_users(
         ranked[CHAMPION] = _at_the_start(champion, window, cases)
     ranked["random"] = random_scores(window.setting.n_items, SEED)
     ranked[POPULARITY] = popularity_scores(window.train)
-    judged = {}
-    for name, scores in ranked.items():
-        per_user = evaluate(scores, cases.cases, window.setting).per_user
-        judged[name] = {metric: per_user[metric] for metric in USER_METRICS}
+    judged = {
+        name: new_users.judge_new_users(scores, cases, window.setting)
+        for name, scores in ranked.items()
+    }
     return {"n_users": len(cases)} | _report(judged)
 
 
@@ -129,6 +127,4 @@ def _report(judged: Mapping[str, PerUser]) -> dict[str, Any]:
 
 
 def _intervals(figures: PerUser) -> dict[str, dict[str, float | int | None]]:
-    table = np.stack(list(figures.values()), axis=1)
-    intervals = bootstrap_means(table, SEED)
-    return {name: one.as_dict() for name, one in zip(figures, intervals, strict=True)}
+    return {name: one.as_dict() for name, one in new_items.sum_up(figures, SEED).items()}

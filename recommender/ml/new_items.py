@@ -12,8 +12,10 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from recommender.ml.evaluation import Cases, ScoresFor
+from recommender.ml.cold import without_items
+from recommender.ml.evaluation import Cases, ScoresFor, make_cases
 from recommender.ml.interactions import FloatArray, IntArray, Interactions
+from recommender.ml.stats import Interval, bootstrap_means
 from recommender.ml.visits import draw
 
 HIT_K = 10
@@ -68,6 +70,19 @@ def make_new_item_cases(
     return NewItemCases(cases, items, tuple(others), tuple(drawn))
 
 
+def make_timeless_cases(data: Interactions, items: IntArray, seed: int) -> NewItemCases:
+    """Collect who took one of these items at any time: for benchmarks without a clock.
+
+    Since training never saw them, every event with them can be asked for; `data` is all there is.
+    A model is to read the history of all other items: `histories_of(without_items(data, items),
+    cases.cases.users)`.
+    """
+    rest = without_items(data, items)
+    taken = data.take((data.weight > 0) & np.isin(data.item, items))
+    known = np.unique(rest.item[rest.weight > 0])
+    return make_new_item_cases(data, make_cases(rest, taken, rest), items, known, seed)
+
+
 def limited(cases: NewItemCases, most: int, seed: int) -> NewItemCases:
     """Keep at most so many users, drawn by a seed."""
     places = draw(len(cases), most, seed)
@@ -94,6 +109,12 @@ def judge_new_items(scores_for: ScoresFor, cases: NewItemCases) -> Mapping[str, 
             if len(known):
                 hit[case] = np.mean([hit_among(score, known, HIT_K) for score in taken])
     return {AUC: auc, HIT: hit}
+
+
+def sum_up(figures: Mapping[str, FloatArray], seed: int) -> dict[str, Interval]:
+    """Return the mean of each per-user figure with its 95 % interval, by resampling users."""
+    intervals = bootstrap_means(np.stack(list(figures.values()), axis=1), seed)
+    return dict(zip(figures, intervals, strict=True))
 
 
 def area_under_curve(taken: FloatArray, others: FloatArray) -> float:

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
 
-from recommender.ml.evaluation import Cases, history_of_one
+from recommender.ml.evaluation import Cases, ScoresFor, Setting, evaluate, history_of_one
 from recommender.ml.interactions import BoolArray, FloatArray, IntArray, Interactions
 from recommender.ml.scoring import History
 from recommender.ml.visits import draw
 
 FIRST_EVENTS = (1, 3, 5)
+METRICS = ("ndcg@10", "hit_rate@10")
 
 
 @dataclass(frozen=True)
@@ -100,3 +102,11 @@ def beginnings_of(
         history_of_one(data.take(own), item_numbers, rows[user])
         for user, own in zip(cases.cases.users, cases.beginnings, strict=True)
     ]
+
+
+def judge_new_users(
+    scores_for: ScoresFor, cases: NewUserCases, setting: Setting
+) -> Mapping[str, FloatArray]:
+    """Return NDCG@10 and the hit rate of each newcomer's list, (n,); cost is one scoring each."""
+    per_user = evaluate(scores_for, cases.cases, setting).per_user
+    return {metric: per_user[metric] for metric in METRICS}

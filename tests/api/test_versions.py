@@ -38,6 +38,14 @@ def test_versions_are_listed_newest_first_with_their_figures(api, versions):
     assert answer["models"][1]["metrics"] == {}
 
 
+def test_new_users_and_new_items_are_told_beside_the_metrics(api, versions):
+    found = {"items": {"n_users": 0}, "users": {"3": {"n_users": 7}}}
+    factories.make_evaluation(versions[1], cold=found)
+    answer = api.get("models").json()
+    assert_conforms(answer, "ModelsOutput")
+    assert [one["cold"] for one in answer["models"]] == [found, {}]
+
+
 def test_pages_have_no_gap_when_versions_are_added_meanwhile(api, catalog):
     for number in range(1, 6):
         factories.make_version(catalog, number=number)

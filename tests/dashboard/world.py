@@ -66,6 +66,22 @@ def measured(version: ModelVersion, base: float, **fields: Any) -> None:
     make_evaluation(version, **(defaults | fields))
 
 
+def cold(auc: float = 0.7, n_users: int = 80, gap: float = 0.05) -> dict[str, Any]:
+    """Build what an evaluation keeps of new items and newcomers."""
+
+    def report(names: tuple[str, str], n: int, value: float) -> dict[str, Any]:
+        table = {name: figure(value) | {"n": n} for name in names}
+        chance = {name: figure(0.1) | {"n": n} for name in names}
+        beside = {"champion": table, "popularity": chance, "random": chance}
+        paired = {names[0]: figure(gap) | {"n": n}}
+        return {"n_users": n, "metrics": table, "baselines": beside, "paired": paired}
+
+    sizes = {"1": 90, "3": n_users, "5": 30}
+    users = {name: report(("ndcg@10", "hit_rate@10"), n, 0.33) for name, n in sizes.items()}
+    items = report(("auc", "hit@10"), 60, auc)
+    return {"users": users, "items": items | {"n_items": 12, "n_pairs": 75}}
+
+
 def see(slate: Slate, position: int, item: Item, *, click: bool = False) -> list[Event]:
     """Record that a position was seen, and clicked."""
     return Event.objects.bulk_create(seen(slate, position, item, click=click))

@@ -14,6 +14,8 @@ from recommender.ml.new_items import (
     judge_new_items,
     limited,
     make_new_item_cases,
+    make_timeless_cases,
+    sum_up,
 )
 from recommender.ml.visits import make_visits
 from tests.ml.worlds import make_interactions
@@ -150,3 +152,18 @@ def test_users_are_sampled_with_their_alternatives():
     assert len(one) == len(one.others) == len(one.warm) == 1
     assert one.warm[0].tolist() == cases.warm[place].tolist()
     assert len(limited(cases, 2, 1)) == 2
+
+
+def test_without_a_clock_every_event_with_a_new_item_is_asked_for():
+    data, _visits, items, _known = world()
+    cases = make_timeless_cases(data, items, 1)
+    assert cases.cases.users.tolist() == [1]
+    assert cases.cases.relevant[0].tolist() == [201, 202, 203]  # 203 before the window, too
+    assert cases.others[0].tolist() == [204, 205]
+    assert set(cases.warm[0]) <= set(range(1, 151)) - {1, 3}
+
+
+def test_figures_are_summed_up_over_those_who_can_be_judged():
+    found = sum_up({AUC: np.array([0.5, 1.0]), HIT: np.array([np.nan, 0.2])}, seed=1)
+    assert (found[AUC].value, found[AUC].n) == (0.75, 2)
+    assert (found[HIT].value, found[HIT].n) == (pytest.approx(0.2), 1)
