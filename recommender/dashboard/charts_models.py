@@ -49,7 +49,7 @@ def metric_by_version(rows: Sequence[VersionRow], metric: str, most: int = 12) -
             dots.append(Dot(label, figure, is_live=row.is_live))
     name = words.metric_name(metric)
     drawn = figure_of(
-        [_dots(dots)],
+        [dot_trace(dots)],
         {
             "yaxis": {"title": plain(name), "rangemode": "tozero"},
             "xaxis": {"title": _("Version"), "type": "category"},
@@ -82,7 +82,8 @@ def _metric_title(dots: Sequence[Dot], name: str) -> str:
     }
 
 
-def _dots(dots: Sequence[Dot]) -> Any:
+def dot_trace(dots: Sequence[Dot]) -> Any:
+    """Draw dots with their intervals; the live one is filled, references are grey."""
     values = [dot.figure.value for dot in dots]
     highs = [d.figure.value if d.figure.high is None else d.figure.high for d in dots]
     lows = [d.figure.value if d.figure.low is None else d.figure.low for d in dots]

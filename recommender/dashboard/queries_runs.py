@@ -56,7 +56,9 @@ def run_card(run_id: int, *, now: datetime | None = None) -> RunCard:
     Raises: Missing when there is no such run.
     """
     run = (
-        TrainingRun.objects.select_related("catalog", "model_version", "snapshot", "base_version")
+        TrainingRun.objects.select_related(
+            "catalog", "model_version", "snapshot", "base_version", "search"
+        )
         .filter(pk=run_id)
         .first()
     )

@@ -2,7 +2,13 @@
 
 from django.urls import path
 
-from recommender.dashboard import views_data, views_jobs, views_models, views_overview
+from recommender.dashboard import (
+    views_data,
+    views_jobs,
+    views_models,
+    views_overview,
+    views_search,
+)
 
 app_name = "dashboard"
 urlpatterns = [
@@ -16,6 +22,10 @@ urlpatterns = [
     path("models/<int:number>/discard/", views_models.discard, name="discard"),
     path("jobs/", views_jobs.index, name="jobs"),
     path("jobs/new/", views_jobs.start, name="start"),
+    path("jobs/search/", views_search.start, name="search"),
+    path("jobs/<int:run_id>/trials/", views_search.trials, name="trials"),
+    path("jobs/<int:run_id>/trials.csv", views_search.trials_csv, name="trials_csv"),
+    path("jobs/<int:run_id>/train-found/", views_search.train_found, name="train_found"),
     path("jobs/<int:run_id>/", views_jobs.run, name="run"),
     path("jobs/<int:run_id>/status/", views_jobs.status, name="run_status"),
     path("jobs/<int:run_id>/cancel/", views_jobs.cancel, name="cancel"),

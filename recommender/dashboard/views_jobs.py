@@ -12,7 +12,14 @@ from django.utils.cache import get_conditional_response
 from django.utils.translation import get_language
 from django.utils.translation import gettext as _
 
-from recommender.dashboard import charts_models, queries_models, queries_runs, words
+from recommender.dashboard import (
+    charts_models,
+    queries_models,
+    queries_runs,
+    search_words,
+    views_search,
+    words,
+)
 from recommender.dashboard.access import (
     attempt,
     back_to,
@@ -24,11 +31,15 @@ from recommender.dashboard.access import (
     scope,
 )
 from recommender.dashboard.queries_runs import RunCard
+from recommender.dashboard.queries_search import search_card
 from recommender.dashboard.verdicts import verdict_lines
 from recommender.jobs import services as jobs
 from recommender.ml.recipes import RECIPES
+from recommender.ml.search_space import SPACES
 from recommender.train import services as train
 from recommender.train.models import TrainingRun
+
+SEARCH = TrainingRun.Mode.SEARCH
 
 
 @reader
@@ -49,6 +60,8 @@ def run(request: HttpRequest, run_id: int) -> HttpResponse:
     """Show one run, live while it works."""
     card = queries_runs.run_card(run_id)
     scope(request)
+    if card.run.mode == SEARCH:
+        return views_search.show(request, card, status_of(card))
     version = card.run.model_version
     row = queries_models.version_row(card.run.catalog, version.number) if version else None
     context = {
@@ -83,11 +96,21 @@ def status(request: HttpRequest, run_id: int) -> HttpResponse:
 
 def status_of(card: RunCard) -> dict[str, Any]:
     """Build the body: the API's fields of a training run, and what the page shows of them."""
+    fields = _fields(card)
+    if card.run.mode != SEARCH:
+        return fields
+    fields |= search_words.status_fields(search_card(card.run))
+    return fields | {"announcement": announcement(card, fields["epoch_text"])}
+
+
+def _fields(card: RunCard) -> dict[str, Any]:
     run = card.run
     return {
         "id": str(run.pk),
         "state": run.state,
         "model": run.model,
+        "mode": run.mode,
+        "search": None,
         "epoch": run.epoch,
         "epochs": run.epochs,
         "progress": round(run.progress, 4),
@@ -101,6 +124,7 @@ def status_of(card: RunCard) -> dict[str, Any]:
         "is_lost": card.is_lost,
         "is_stopping": run.cancel_requested and card.is_active,
         "percent": card.percent,
+        "name": name_of(card),
         "title": title_of(card),
         "state_text": words.word(words.RUN_STATES, "lost" if card.is_lost else run.state),
         "epoch_text": epoch_text(card),
@@ -115,11 +139,15 @@ def status_of(card: RunCard) -> dict[str, Any]:
 
 def title_of(card: RunCard) -> str:
     """Write the page's title: the share done first, so that a tab shows it."""
-    name = _("Run %(id)s: %(model)s") % {
-        "id": card.run.pk,
-        "model": words.word(words.MODELS, card.run.model),
-    }
+    name = name_of(card)
     return f"({card.percent}%) {name}" if card.is_active else name
+
+
+def name_of(card: RunCard) -> str:
+    """Write what the page is about."""
+    is_search = card.run.mode == SEARCH
+    text = _("Run %(id)s: search, %(model)s") if is_search else _("Run %(id)s: %(model)s")
+    return text % {"id": card.run.pk, "model": words.word(words.MODELS, card.run.model)}
 
 
 def epoch_text(card: RunCard) -> str:
@@ -136,12 +164,12 @@ def epoch_text(card: RunCard) -> str:
     }
 
 
-def announcement(card: RunCard) -> str:
+def announcement(card: RunCard, text: str | None = None) -> str:
     """Write what a screen reader says; it changes with the epoch or the state, nothing else."""
     run = card.run
     state = words.word(words.RUN_STATES, "lost" if card.is_lost else run.state)
-    if run.state == TrainingRun.State.TRAINING and run.epochs:
-        return f"{state}: {epoch_text(card)}"
+    if run.state == TrainingRun.State.TRAINING and (run.epochs or run.mode == SEARCH):
+        return f"{state}: {text or epoch_text(card)}"
     return state
 
 
@@ -166,6 +194,12 @@ def start(request: HttpRequest) -> HttpResponse:
         "live": live,
         "chosen": chosen if chosen in RECIPES else next(iter(RECIPES)),
         "recipes": [(recipe, plan.median_s.get(recipe.name)) for recipe in RECIPES.values()],
+        "searchable": [
+            (recipe, plan.median_s.get(recipe.name))
+            for recipe in RECIPES.values()
+            if SPACES.get(recipe.name)
+        ],
+        "most_minutes": train.MOST_MINUTES,
     }
     return page(request, "start.html", catalog, context, here="jobs")
 

@@ -21,6 +21,11 @@ RUN_STATES: dict[str, Promise] = {
     "cancelled": gettext_lazy("stopped"),
     "lost": gettext_lazy("lost"),
 }
+RUN_MODES: dict[str, Promise] = {
+    "full": gettext_lazy("from scratch"),
+    "incremental": gettext_lazy("from the live version"),
+    "search": gettext_lazy("search for settings"),
+}
 VERSION_STATES: dict[str, Promise] = {
     "candidate": gettext_lazy("candidate"),
     "shadow": gettext_lazy("shadow"),

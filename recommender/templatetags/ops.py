@@ -11,6 +11,7 @@ from django.urls import reverse
 from recommender.dashboard import words
 from recommender.dashboard.charts import Chart
 from recommender.dashboard.queries_models import Figure
+from recommender.dashboard.search_words import OUTCOMES
 from recommender.promote.models import Promotion
 from recommender.promote.words import reason_of
 
@@ -60,6 +61,18 @@ def action(name: str) -> str:
 def trigger(name: str) -> str:
     """Say who or what started a run."""
     return words.word(words.TRIGGERS, name)
+
+
+@register.filter
+def run_mode(name: str) -> str:
+    """Say what kind of run it is."""
+    return words.word(words.RUN_MODES, name)
+
+
+@register.filter
+def trial_outcome(name: str) -> str:
+    """Say how a trial ended."""
+    return words.word(OUTCOMES, name)
 
 
 @register.filter

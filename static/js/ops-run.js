@@ -10,6 +10,7 @@
   let isMoving = card.dataset.state !== "queued";
   let tag = "";
   let points = -1;
+  let trials = -1;
   let failures = 0;
 
   function clockTime(seconds) {
@@ -44,13 +45,15 @@
     if (isAtEnd) log.scrollTop = log.scrollHeight;
     if (body.history.length) card.querySelector("[data-first]")?.remove();
     if (body.history.length !== points) grow(body);
+    if (body.history.length !== trials) renewTrials().catch(() => {});
+    trials = body.history.length;
   }
 
   // Each trace's `meta` names the field of the history it draws; the table follows its chart.
   function grow(body) {
     for (const chart of card.querySelectorAll("[data-chart]")) {
       const plot = chart.querySelector("[data-plot]");
-      if (!chart.dataset.drawn || !plot.data) continue;
+      if (!chart.dataset.drawn || !plot.data?.some((trace) => trace.meta)) continue;
       for (const trace of plot.data) {
         const isBest = trace.meta === "best";
         const rows = isBest
@@ -64,6 +67,14 @@
       points = body.history.length;
       table(chart, plot.data, body.history);
     }
+  }
+
+  // The trials of a search: a fragment that the server draws, as it drew the first one.
+  async function renewTrials() {
+    const place = card.querySelector("[data-trials]");
+    if (!place) return;
+    const answer = await fetch(place.dataset.trials, { cache: "no-store" });
+    if (answer.ok) place.innerHTML = await answer.text();
   }
 
   function table(chart, traces, history) {
