@@ -55,7 +55,7 @@ def cold_start(measured: Measured | None) -> ColdStart | None:
 
 
 def _after(n: int) -> str:
-    return ngettext("New users after %(n)d event", "New users after %(n)d events", n) % {"n": n}
+    return ngettext("After %(n)d event", "After %(n)d events", n) % {"n": n}
 
 
 def _lines(group: str, report: Mapping[str, Any], metrics: Sequence[str]) -> list[ColdLine]:
@@ -69,24 +69,27 @@ def _lines(group: str, report: Mapping[str, Any], metrics: Sequence[str]) -> lis
 
 
 def _of_users(report: Mapping[str, Any]) -> str:
-    n = int(report.get("n_users") or 0)
-    if not n:
-        return _("Nobody in the window had only just come, so newcomers were not judged.")
     paired = report.get("paired") or {}
-    gap, is_live = paired.get(_MAIN), True
-    if not gap or gap.get("value") is None:
-        gap, is_live = paired.get(f"{_MAIN}:popularity") or {}, False
-    return _("After three events, newcomers' lists are %(verdict)s (n = %(n)s).") % {
-        "verdict": _against(gap, is_live=is_live),
-        "n": words.number(n),
+    live, popular = (read_figure(paired.get(name)) for name in (_MAIN, f"{_MAIN}:popularity"))
+    gap = live or popular
+    if gap is None or gap.low is None or gap.high is None:
+        return _("Nobody in the window had only just come, so newcomers were not judged.")
+    return _(
+        "After three events, newcomers' lists are %(verdict)s: NDCG@10 %(gap)s "
+        "[%(low)s … %(high)s], n = %(n)s."
+    ) % {
+        "verdict": _against(gap.low, gap.high, is_live=live is not None),
+        "gap": words.signed(gap.value, 3),
+        "low": words.signed(gap.low, 3),
+        "high": words.signed(gap.high, 3),
+        "n": words.number(int(report.get("n_users") or 0)),
     }
 
 
-def _against(gap: Mapping[str, Any], *, is_live: bool) -> str:
-    low, high = gap.get("low"), gap.get("high")
-    if low is not None and low > 0:
+def _against(low: float, high: float, *, is_live: bool) -> str:
+    if low > 0:
         return _("better than the live version's") if is_live else _("better than popularity's")
-    if high is not None and high < 0:
+    if high < 0:
         return _("worse than the live version's") if is_live else _("worse than popularity's")
     if is_live:
         return _("not to be told apart from the live version's")

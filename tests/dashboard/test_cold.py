@@ -16,12 +16,12 @@ def shown(world: World, found):
 def test_each_group_has_its_figures_beside_champion_and_baselines(world: World):
     lines = shown(world, cold()).lines
     assert [(line.group, line.metric, line.n) for line in lines] == [
-        ("New users after 1 event", "ndcg@10", 90),
-        ("New users after 1 event", "hit_rate@10", 90),
-        ("New users after 3 events", "ndcg@10", 80),
-        ("New users after 3 events", "hit_rate@10", 80),
-        ("New users after 5 events", "ndcg@10", 30),
-        ("New users after 5 events", "hit_rate@10", 30),
+        ("After 1 event", "ndcg@10", 90),
+        ("After 1 event", "hit_rate@10", 90),
+        ("After 3 events", "ndcg@10", 80),
+        ("After 3 events", "hit_rate@10", 80),
+        ("After 5 events", "ndcg@10", 30),
+        ("After 5 events", "hit_rate@10", 30),
         ("New items", "auc", 60),
         ("New items", "hit@10", 60),
     ]
@@ -39,7 +39,8 @@ def test_each_group_has_its_figures_beside_champion_and_baselines(world: World):
 )
 def test_the_sentence_says_only_what_the_interval_shows(world: World, gap, said):
     first = shown(world, cold(gap=gap)).sentences[0]
-    assert first == f"After three events, newcomers' lists are {said} (n = 80)."
+    numbers = f"NDCG@10 {gap:+.3f} [{gap - 0.02:+.3f} … {gap + 0.02:+.3f}]".replace("-", "−")
+    assert first == f"After three events, newcomers' lists are {said}: {numbers}, n = 80."
 
 
 @pytest.mark.parametrize(
@@ -54,7 +55,7 @@ def test_without_a_live_version_popularity_stands_in(world: World, low, high, sa
     found = cold()
     gap = {"value": (low + high) / 2, "low": low, "high": high, "n": 80}
     found["users"]["3"]["paired"] = {"ndcg@10:popularity": gap}
-    assert f"lists are {said} (n = 80)." in shown(world, found).sentences[0]
+    assert f"lists are {said}: NDCG@10 " in shown(world, found).sentences[0]
 
 
 def test_new_items_are_told_against_chance(world: World):
@@ -66,6 +67,7 @@ def test_new_items_are_told_against_chance(world: World):
 
 def test_what_was_not_judged_says_why(world: World):
     found = cold(n_users=0)
+    found["users"]["3"]["paired"] = {"ndcg@10:popularity": {"value": None, "n": 0}}
     found["items"]["n_items"] = 0
     assert shown(world, found).sentences == [
         "Nobody in the window had only just come, so newcomers were not judged.",
@@ -98,4 +100,4 @@ def test_comparing_sets_both_versions_figures_side_by_side(world: World, ops: Cl
     answer = ops.get("/ops/models/compare/?a=1&b=2")
     one, two = answer.context["cold"][6]
     assert (one.figures[0].value, two.figures[0].value) == (0.52, 0.71)
-    assert "New users after 3 events" in answer.content.decode()
+    assert "After 3 events" in answer.content.decode()
