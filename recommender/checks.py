@@ -31,14 +31,13 @@ def known_encoder(
     **kwargs: Any,  # noqa: ARG001
 ) -> list[CheckMessage]:
     """Refuse an encoder name that nobody knows."""
-    from recommender.ml.encoders import ENCODERS
+    from recommender.ml.encoders import MODALITIES, problem_of
 
-    if settings.ENCODER_TEXT not in ENCODERS:
-        return [
-            Error(
-                f"ENCODER_TEXT is {settings.ENCODER_TEXT!r}.",
-                hint=f"Set it to one of: {', '.join(ENCODERS)}.",
-                id="recommender.E002",
-            )
-        ]
-    return []
+    errors: list[CheckMessage] = []
+    for modality in MODALITIES:
+        name = f"ENCODER_{modality.upper()}"
+        setting = getattr(settings, name)
+        problem = problem_of(modality, setting)
+        if problem:
+            errors.append(Error(f"{name} is {setting!r}.", hint=problem, id="recommender.E002"))
+    return errors

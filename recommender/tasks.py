@@ -59,9 +59,9 @@ def train(*, run_id: int) -> None:
 def embed_items(*, catalog_id: int | None = None) -> None:
     """Give items their missing content vectors; of one catalog, or of all."""
     from recommender.catalog.embed import embed_items as embed
-    from recommender.ml.encoders import load_encoder
+    from recommender.ml.encoders import choose, load_encoder
 
-    encoder = load_encoder(settings.ENCODER_TEXT)
+    encoder = load_encoder(choose("text", settings.ENCODER_TEXT))
     for catalog in catalogs(catalog_id):
         embed(catalog=catalog, encoder=encoder)
 

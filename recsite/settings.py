@@ -179,7 +179,11 @@ SPECTACULAR_SETTINGS = {
 DATA_UPLOAD_MAX_MEMORY_SIZE = 2_097_152  # one batch of at most 1,000 events
 
 # --- The loop ------------------------------------------------------------------------------
-ENCODER_TEXT = env.text("ENCODER_TEXT", "bundled:use")
+# Unset: the bundled encoder where its package is installed; see recommender/ml/encoders.
+ENCODER_TEXT = env.text("ENCODER_TEXT")
+ENCODER_PICTURE = env.text("ENCODER_PICTURE")
+ENCODER_SOUND = env.text("ENCODER_SOUND")
+ENCODER_API_KEY = env.text("ENCODER_API_KEY")  # sent to an openai: endpoint
 TRAIN_THREADS = env.number("TRAIN_THREADS", 1, least=1)
 
 # --- Web server ----------------------------------------------------------------------------

@@ -15,4 +15,5 @@ WHITENOISE_USE_FINDERS = True
 PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
 LOGGING = {"level": "ERROR", "as_json": False}
 ENCODER_TEXT = "hashing"
+ENCODER_PICTURE = ENCODER_SOUND = "none"
 ALLOWED_HOSTS = ["127.0.0.1", "localhost", "testserver"]

@@ -25,6 +25,10 @@ def test_an_unknown_encoder_is_an_error_that_lists_the_known(settings: Settings)
     (error,) = checks.known_encoder(None)
     assert error.id == "recommender.E002"
     assert "bundled:use" in str(error.hint)
+    settings.ENCODER_TEXT, settings.ENCODER_SOUND = "", "bundled:efficientnet"
+    (error,) = checks.known_encoder(None)
+    assert "ENCODER_SOUND is 'bundled:efficientnet'" in error.msg
+    assert "bundled:musicnn" in str(error.hint)
 
 
 @pytest.mark.parametrize("extra", [{"BEHIND_TLS": "1"}])

@@ -28,7 +28,7 @@ from recommender.collect.models import User, UserState
 from recommender.errors import NotReady, Refused
 from recommender.jobs.services import enqueue
 from recommender.management.progress import step
-from recommender.ml.encoders import load_encoder
+from recommender.ml.encoders import choose, load_encoder
 from recommender.simulate import generated
 from recommender.simulate.services import Stretch, played, simulate
 from recommender.tasks import run_now
@@ -116,7 +116,7 @@ def load_items_and_ratings(catalog: Catalog, data: str) -> None:
 def embed(catalog: Catalog) -> None:
     """Let the text encoder of the settings read every item that it has not read yet."""
     try:
-        encoder = load_encoder(settings.ENCODER_TEXT)
+        encoder = load_encoder(choose("text", settings.ENCODER_TEXT))
     except NotReady as error:
         raise NotReady(f"{error} Or start with ENCODER_TEXT=hashing.") from error
     if missing_vectors(catalog=catalog, encoder=encoder):

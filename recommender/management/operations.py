@@ -22,7 +22,7 @@ from recommender.jobs.models import Job
 from recommender.jobs.services import enqueue, workers_alive
 from recommender.management.progress import step
 from recommender.ml.artifact import ArtifactError, load_model
-from recommender.ml.encoders import load_encoder
+from recommender.ml.encoders import choose, load_encoder
 from recommender.promote import services as promotions
 from recommender.promote.models import ModelVersion
 from recommender.serve import services as serve
@@ -114,7 +114,7 @@ def _models() -> list[Line]:
 
 def _encoder() -> Line:
     try:
-        encoder = load_encoder(settings.ENCODER_TEXT)
+        encoder = load_encoder(choose("text", settings.ENCODER_TEXT))
     except RecommenderError as error:
         return Line("encoder", False, str(error))
     return Line("encoder", True, f"{encoder.id}, {encoder.dimension} numbers a text")
@@ -174,7 +174,7 @@ def import_file(options: Options) -> list[dict[str, Any]]:
 
 def embed(options: Options) -> dict[str, Any]:
     """Embed what is missing or has changed."""
-    encoder, catalog = load_encoder(settings.ENCODER_TEXT), _catalog(options)
+    encoder, catalog = load_encoder(choose("text", settings.ENCODER_TEXT)), _catalog(options)
     with step("Reading items") as bar:
         done = embed_items(catalog=catalog, encoder=encoder, progress=bar)
     left = missing_vectors(catalog=catalog, encoder=encoder)

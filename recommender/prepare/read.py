@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib
 import json
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, fields
@@ -14,7 +13,7 @@ from django.db import connection
 
 from recommender.catalog.models import Catalog, Item, ItemVector
 from recommender.collect.models import Event, User
-from recommender.ml.encoders import ENCODERS
+from recommender.ml.encoders import encoder_id
 from recommender.ml.interactions import BoolArray, FloatArray, IntArray
 
 ROWS_AT_ONCE = 50_000
@@ -147,12 +146,6 @@ def read_vectors(*, catalog: Catalog, encoder: str, item_ids: IntArray) -> Float
     vectors = np.zeros((len(item_ids), table.shape[1]), dtype=np.float32)
     vectors[np.searchsorted(item_ids, keys)] = table / np.where(lengths > 0, lengths, 1.0)
     return vectors
-
-
-def encoder_id(name: str) -> str:
-    """Return under which id an encoder files its vectors; its weights are not loaded."""
-    module, cls = ENCODERS[name]
-    return str(getattr(importlib.import_module(module), cls).id)
 
 
 def _taken_back() -> str:

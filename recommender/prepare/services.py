@@ -13,6 +13,7 @@ from django.conf import settings
 from recommender import clock
 from recommender.catalog.models import Catalog
 from recommender.errors import BadData, NotReady
+from recommender.ml.encoders import choose
 from recommender.ml.features import FeatureSpec
 from recommender.ml.interactions import IntArray, Interactions
 from recommender.ml.split import quantile
@@ -62,7 +63,7 @@ def freeze(
         attributes=read.read_attributes(user_ids[1:]),
         items=items,
         content=read.read_vectors(
-            catalog=catalog, encoder=settings.ENCODER_TEXT, item_ids=item_ids
+            catalog=catalog, encoder=choose("text", settings.ENCODER_TEXT), item_ids=item_ids
         ),
     )
     moments = tables.Moments(split_at=split_at, until=int(until.timestamp()))

@@ -8,12 +8,10 @@ import numpy as np
 import pytest
 
 from recommender.catalog.models import ItemVector
-from recommender.ml.encoders import ENCODERS, load_encoder
 from recommender.prepare.read import (
     ItemRow,
     _seconds,
     categories_of,
-    encoder_id,
     read_attributes,
     read_events,
     read_vectors,
@@ -58,13 +56,6 @@ def test_events_come_in_order_of_time_then_arrival(monkeypatch):
     assert table.trust.tolist() == [1, 1, 1, 1, 0.5]
     assert table.simulated.tolist() == [False, False, False, False, True]
     assert table.occurred[1] == int(START.timestamp())
-
-
-@pytest.mark.parametrize("name", ENCODERS)
-def test_vectors_are_looked_for_under_the_id_that_the_encoder_files_them(name):
-    if name == "hashing":
-        assert load_encoder(name).id == encoder_id(name)
-    assert encoder_id(name)
 
 
 @pytest.mark.django_db

@@ -7,36 +7,34 @@ character 3- to 5-grams together, and by damping repeated features with a square
 import re
 import unicodedata
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from zlib import crc32
 
 import numpy as np
-from numpy.typing import NDArray
+
+from recommender.ml.encoders.base import TextEncoder, Vectors
 
 DIMENSION = 256
 WORD_WEIGHT = 2.0
-MOST_CHARACTERS = 2000
 _WORD = re.compile(r"\w+")
 
 
-class HashingEncoder:
+class HashingEncoder(TextEncoder):
     """Shared words and spellings make vectors near; meaning does not."""
 
     id = "hashing"
     version = "1"
     dimension = DIMENSION
 
-    def encode(self, texts: Sequence[str]) -> NDArray[np.float32]:
-        """Encode texts to (n, 256); a text without any word gives zeros."""
-        out = np.zeros((len(texts), DIMENSION), dtype=np.float32)
-        for row, text in zip(out, texts, strict=True):
+    def _run(self, entries: list[str]) -> Vectors:
+        """Encode texts; one without any word gives zeros."""
+        out = np.zeros((len(entries), DIMENSION), dtype=np.float32)
+        for row, text in zip(out, entries, strict=True):
             _encode_into(row, text)
-        norms = np.linalg.norm(out, axis=1, keepdims=True)
-        out /= np.where(norms > 0, norms, 1.0)
         return out
 
 
-def _encode_into(row: NDArray[np.float32], text: str) -> None:
+def _encode_into(row: Vectors, text: str) -> None:
     # crc32 and not hash(): Python's own differs from process to process.
     for feature, count in Counter(_features(text)).items():
         digest = crc32(feature.encode("utf-8", "surrogatepass"))
@@ -46,7 +44,7 @@ def _encode_into(row: NDArray[np.float32], text: str) -> None:
 
 
 def _features(text: str) -> Iterator[str]:
-    plain = unicodedata.normalize("NFKC", text[:MOST_CHARACTERS]).casefold()
+    plain = unicodedata.normalize("NFKC", text).casefold()
     for word in _WORD.findall(plain):
         yield f"w{word}"
         padded = f"<{word}>"

