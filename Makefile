@@ -3,9 +3,10 @@ PYTHON ?= python3.11
 VENV   := .venv
 BIN    := $(VENV)/bin
 DATA   ?= films
-BENCH_DATA ?= $(firstword $(wildcard ../shared/data/ml-100k) data/ml-100k)
+BENCH_DATA ?= $(firstword $(wildcard ../shared/data) data)
+PEERS := build/peers-venv
 .DEFAULT_GOAL := help
-.PHONY: help demo demo-check setup run worker test lint types format check bench messages clean
+.PHONY: help demo demo-check setup run worker test lint types format check bench-accuracy bench-peers messages clean
 
 help: ## list the commands
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 14
@@ -73,8 +74,15 @@ format: $(VENV)/.dev ## put the code into shape
 check: ## everything that CI runs
 	@bash .ci/run
 
-bench: $(VENV)/.dev ## accuracy beside the baselines (BENCH_DATA=folder of MovieLens-100K), written to bench/results
-	@$(BIN)/python bench/accuracy.py --data $(BENCH_DATA)
+bench-peers: $(PEERS)/.installed ## install what the accuracy benchmark compares with, apart from the product (1.5 GB)
+
+$(PEERS)/.installed: bench/requirements-peers.txt
+	@$(PYTHON) -m venv $(PEERS)
+	@$(PEERS)/bin/pip install --progress-bar on -r bench/requirements-peers.txt
+	@touch $@
+
+bench-accuracy: $(VENV)/.dev $(VENV)/.demo ## train our models and the peers on the same splits, write bench/results (BENCH_DATA=folder of ml-100k and ml-1m)
+	@$(BIN)/python -m bench.accuracy --data $(BENCH_DATA) $(ARGS)
 
 messages: $(VENV)/.dev ## collect texts for translation and compile them (needs gettext)
 	@$(BIN)/python manage.py makemessages -l zh_Hans --no-location --no-obsolete -i .venv -i var

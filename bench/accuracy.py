@@ -1,249 +1,244 @@
-"""Measure how well the models rank real films: MovieLens-100K, two protocols, all models.
+"""Train our models and the peers on the same frozen splits, judge all, and write the tables.
 
-Run from the repository: `python bench/accuracy.py --data <folder with u.data, u.user, u.item>`.
+Run from the repository: `python -m bench.accuracy --data FOLDER`, FOLDER holding `ml-100k/` and
+`ml-1m/`. What is finished is kept in the work folder, so an interrupted run goes on.
 """
 
 import argparse
+import fnmatch
+import hashlib
+import json
 import os
+import subprocess
 import sys
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
-from datetime import UTC, datetime
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
 from pathlib import Path
-
-os.environ.setdefault("OMP_WAIT_POLICY", "passive")  # read when torch is loaded
-os.environ.setdefault("OMP_NUM_THREADS", "1")
-sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
+from typing import Any
 
 import numpy as np
 
-from recommender.ml import evaluation, features
-from recommender.ml.evaluation import Cases, ScoresFor, Setting
-from recommender.ml.interactions import FloatArray, Interactions
-from recommender.ml.models import MODELS
-from recommender.ml.models.base import Recommender
-from recommender.ml.recipes import RECIPES
-from recommender.ml.scoring import History
-from recommender.ml.split import by_time, leave_last_out, time_quantile
-from recommender.ml.stats import Interval
-from recommender.ml.visits import histories_at, make_visits
+from bench import report
+from bench.data import Source, load_1m, load_100k
+from bench.entries import SMALL_BUDGET_S, Entry, Run, entries
+from bench.frozen import Task, load_task, save_task, tree_hash
+from bench.judge import HR, NDCG, Judged, judge
+from bench.protocols import (
+    LATE,
+    Frozen,
+    by_the_clock,
+    cold_items,
+    content_of,
+    leave_last,
+    ncf,
+    with_content,
+)
+from bench.work import RUN
 
-DAY_S = 86_400
-TEST_SHARE = 0.1
-VALIDATION_SHARE = 0.05
-METRICS = ("recall@10", "hit_rate@10", "ndcg@10")
-DEFAULT_DATA = Path("data") / "ml-100k"
-RESULTS = Path(__file__).resolve().parent / "results" / "accuracy-ml-100k.md"
+ROOT = Path(__file__).resolve().parent.parent
+RESULTS = ROOT / "bench" / "results"
+PEERS_PYTHON = ROOT / "build" / "peers-venv" / "bin" / "python"
+TASKS = ("ml-100k-b", "ml-100k-c", "ml-100k-cold", "ml-1m-b", "ml-1m-a", "ml-1m-cold")
+OURS_CODE = ("recommender/ml", "bench/ours.py", "bench/protocols.py", "bench/work.py")
+PEERS_CODE = (
+    "bench/peers.py",
+    "bench/peers_lenskit.py",
+    "bench/peers_rectools.py",
+    "bench/work.py",
+    "bench/requirements-peers.txt",
+)
+ONE_THREAD = {
+    "OMP_NUM_THREADS": "1",
+    "OPENBLAS_NUM_THREADS": "1",
+    "MKL_NUM_THREADS": "1",
+    "NUMBA_NUM_THREADS": "1",
+    "RAYON_NUM_THREADS": "1",
+    "LK_NUM_PROCS": "1",
+    "LK_NUM_THREADS": "1",
+    "LK_NUM_BACKEND_THREADS": "1",
+    "OMP_WAIT_POLICY": "passive",
+    "CUDA_VISIBLE_DEVICES": "",
+    "PYTHONHASHSEED": "0",
+}
+# Popularity by training counts under protocol a, as published: HR@10, NDCG@10.
+NCF_POPULARITY = (0.4538, 0.2545)
 
 
 @dataclass(frozen=True)
-class Protocol:
-    """Say what is learned from, what steers early stopping, what is known, what is to be found."""
+class Place:
+    """Hold where one task lies and what its bytes hash to."""
 
-    name: str
-    text: str
-    train: Interactions
-    validation: Interactions
-    cases: Cases
-    histories: list[History]
-
-
-@dataclass(frozen=True)
-class Row:
-    """Hold one line of the table."""
-
-    label: str
-    figures: dict[str, Interval]
-    epochs: int
-    train_cpu_s: float
+    folder: Path
+    runs: Path
+    sha256: str
 
 
 def main(arguments: Sequence[str]) -> int:
-    """Train and judge every model and write the table; 0 also when there is no data."""
+    """Run everything; 0 also when there is no data, 1 when a row failed."""
     options = _options(arguments)
-    if not (options.data / "u.data").exists():
-        sys.stdout.write(f"skipped: no data (no u.data in {options.data})\n")
-        return 0
-    data = load(options.data)
-    parts = []
-    for protocol in (leave_last(data), by_the_clock(data)):
-        if protocol.name not in options.protocols:
+    is_failed = False
+    for name in options.tasks:
+        dataset = name.rsplit("-", 1)[0]
+        if not (options.data / dataset).exists():
+            _say(f"skipped {name}: no data (no {options.data / dataset})")
             continue
-        rows = [_baseline(name, protocol) for name in ("random", "popularity of all time")]
-        for name in options.models:
-            rows.append(measure(name, protocol, options.seed))
-            sys.stdout.write(_line(rows[-1]) + "\n")
-            sys.stdout.flush()
-        parts.append(_table(protocol, rows))
-    if options.write:
-        RESULTS.parent.mkdir(parents=True, exist_ok=True)
-        RESULTS.write_text(_document(parts, options.seed), encoding="utf-8")
-    sys.stdout.write("\n".join(parts))
-    return 0
+        place = freeze(name, dataset, options)
+        task = load_task(place.folder)
+        run = Run(name, dataset, options.seed, options.is_small)
+        rows = _chosen(entries(run), options)
+        is_failed |= not _run_all(rows, place, options)
+        judged = judge_all(rows, task, place)
+        if options.is_small or options.only != ["*"]:
+            _say(report.section(task, rows, judged, place.runs))
+            continue
+        report.keep(options.work, task, rows, judged, place.runs)
+    if options.write and not options.is_small:
+        report.write(options.work, RESULTS, options.seed)
+    return 1 if is_failed else 0
 
 
-def load(folder: Path) -> Interactions:
-    """Read MovieLens-100K; every rating is a positive, as in the published comparisons."""
-    rows = np.loadtxt(folder / "u.data", dtype=np.int64)
-    rows = rows[np.argsort(rows[:, 3], kind="stable")]
-    user, item, value, second = rows.T
-    n_users, n_items = int(user.max()), int(item.max())
-    user_rows, user_names, item_rows, item_names = _features(folder, n_users, n_items)
-    return Interactions(
-        user=user,
-        item=item,
-        kind=np.zeros(len(rows), np.int64),
-        value=value.astype(np.float64),
-        weight=np.ones(len(rows)),
-        time=second,
-        n_users=n_users,
-        n_items=n_items,
-        kinds=("rating",),
-        half_life_s=np.array([365.0 * DAY_S]),
-        user_features=user_rows,
-        user_feature_names=user_names,
-        item_features=item_rows,
-        item_feature_names=item_names,
-        content=np.zeros((n_items + 1, 0), np.float32),
-    )
+def freeze(name: str, dataset: str, options: argparse.Namespace) -> Place:
+    """Make the splits of one task; the same data, code and seed give the same bytes."""
+    source = load_100k(options.data / dataset) if dataset == "ml-100k" else _1m(options.data)
+    made = _make(name, source, options.seed)
+    encoder, content = content_of(source, options.work / "content")
+    made = with_content(made, content, encoder)
+    folder = options.work / "tasks" / name
+    sha256 = save_task(folder, made.task, made.answers)
+    kind = "small" if options.is_small else "full"
+    return Place(folder, options.work / f"runs-{kind}" / name, sha256)
 
 
-def leave_last(data: Interactions) -> Protocol:
-    """Hold out each user's last event as test and the one before as validation."""
-    known, test = leave_last_out(data)
-    train, validation = leave_last_out(known)
-    # Validation has to follow training in time; which user is first does not matter here.
-    after = int(train.time.max()) + 1 + np.arange(len(validation))
-    cases = evaluation.make_cases(known, test, known)
-    text = "each user's last event is the test, the one before steers early stopping"
-    return Protocol(
-        name="b",
-        text=f"leave-last-out: {text}",
-        train=train,
-        validation=replace(validation, time=after),
-        cases=cases,
-        histories=evaluation.histories_of(known, cases.users),
-    )
+def run_one(entry: Entry, place: Place, options: argparse.Namespace) -> bool:
+    """Train and rank one row in a process of its own, unless that is done; False when it failed."""
+    out = place.runs / entry.name
+    given = dict(entry.options)
+    if entry.budget_from is not None:
+        given["budget_s"] = _budget_s(entry, place, is_small=options.is_small)
+        if given["budget_s"] is None:
+            _say(f"{entry.name}: {entry.budget_from} has to run first")
+            return False
+    key = _key(entry, given, place)
+    if (out / RUN).exists() and (out / "key").read_text() == key and not options.fresh:
+        return True
+    out.mkdir(parents=True, exist_ok=True)
+    (out / RUN).unlink(missing_ok=True)
+    python = options.peers_python if entry.side == "peer" else Path(sys.executable)
+    module = "bench.peers" if entry.side == "peer" else "bench.ours"
+    command = [str(python), "-m", module, str(place.folder), str(out), json.dumps(given)]
+    began = time.perf_counter()
+    with (out / "log.txt").open("w") as log:
+        process = subprocess.Popen(  # noqa: S603 - our own modules
+            command, cwd=ROOT, env={**os.environ, **ONE_THREAD}, stdout=log, stderr=log
+        )
+        _, status, used = os.wait4(process.pid, 0)
+        process.returncode = os.waitstatus_to_exitcode(status)
+    spent = used.ru_utime + used.ru_stime
+    if process.returncode or not (out / RUN).exists():
+        _say(f"{entry.name}: failed, see {out / 'log.txt'}")
+        return False
+    _add(out / RUN, process_cpu_s=spent)
+    (out / "key").write_text(key)
+    _say(f"{place.runs.name} {entry.name}: {spent:.0f} CPU s, {time.perf_counter() - began:.0f} s")
+    return True
 
 
-def by_the_clock(data: Interactions) -> Protocol:
-    """Cut at the 90 % quantile of time: the way the product judges itself."""
-    split_at = time_quantile(data, TEST_SHARE)
-    known, _ = by_time(data, split_at)
-    train, validation = by_time(known, time_quantile(known, VALIDATION_SHARE))
-    every = np.ones(len(data), np.bool_)
-    cases = make_visits(data, split_at, every, every)
-    text = (
-        "the newest tenth of all events is the test, the newest 5 % before it steers early "
-        "stopping; a user is judged at up to 8 moments, the model reads what they did before"
-    )
-    return Protocol(
-        name="c",
-        text=f"by the clock: {text}",
-        train=train,
-        validation=validation,
-        cases=cases,
-        histories=histories_at(data, cases),
-    )
+def judge_all(rows: Sequence[Entry], task: Task, place: Place) -> dict[str, dict[str, Judged]]:
+    """Judge every written list: ask → row → what it is worth."""
+    judged: dict[str, dict[str, Judged]] = {}
+    for ask_name, ask in task.asks.items():
+        judged[ask_name] = {
+            row.name: judge(place.folder, ask, place.runs / row.name / "lists" / f"{ask_name}.npy")
+            for row in rows
+            if (place.runs / row.name / RUN).exists()
+        }
+    if "a" in judged and "popularity_of_all_time" in judged["a"]:
+        _check_harness(judged["a"]["popularity_of_all_time"])
+    return judged
 
 
-def measure(name: str, protocol: Protocol, seed: int, **changes: float) -> Row:
-    """Train one model with its defaults and judge its full ranking."""
-    model: Recommender = MODELS[name](MODELS[name].Config(**changes), threads=1)
-    began = time.process_time()
-    records = list(model.fit(protocol.train, validation=protocol.validation, seed=seed))
-    spent = time.process_time() - began
-    scorer = model.scorer()
-    figures = _judge(evaluation.scores_of(scorer, protocol.histories), protocol)
-    return Row(RECIPES[name].label, figures, len(records), spent)
+def _check_harness(popularity: Judged) -> None:
+    """Raise AssertionError unless popularity gives the published figures."""
+    found = tuple(float(popularity.per_user[name].mean()) for name in (HR, NDCG))
+    close = np.allclose(found, NCF_POPULARITY, atol=5e-5)
+    assert close, f"popularity gives {found} under NCF's protocol; expected {NCF_POPULARITY}"
 
 
-def _baseline(name: str, protocol: Protocol) -> Row:
-    if name == "random":
-        scores = evaluation.random_scores(protocol.train.n_items, 1)
-    else:
-        forever = replace(protocol.train, half_life_s=np.array([np.inf]))
-        scores = evaluation.popularity_scores(forever)
-    return Row(name.capitalize(), _judge(scores, protocol), 0, 0.0)
+def _make(name: str, source: Source, seed: int) -> Frozen:
+    kind = name.rsplit("-", 1)[1]
+    if kind == "b":
+        return leave_last(source, late=LATE if source.name == "ml-100k" else ())
+    if kind == "c":
+        return by_the_clock(source)
+    return ncf(source) if kind == "a" else cold_items(source, seed)
 
 
-def _judge(scores: ScoresFor, protocol: Protocol) -> dict[str, Interval]:
-    n_items = protocol.train.n_items
-    setting = Setting(  # novelty and diversity are not in the table
-        n_items=n_items,
-        share=np.ones(n_items + 1),
-        vectors=np.zeros((n_items + 1, 1), np.float32),
-    )
-    return evaluation.summarize(evaluation.evaluate(scores, protocol.cases, setting), setting)
+def _1m(data: Path) -> Source:
+    return load_1m(data / "ml-1m")
 
 
-def _features(
-    folder: Path, n_users: int, n_items: int
-) -> tuple[FloatArray, tuple[str, ...], FloatArray, tuple[str, ...]]:
-    """Return age, gender and occupation of users, genres of items, in the product's columns."""
-    people = _read(folder / "u.user")
-    attributes: list[dict[str, object]] = [
-        {"age": age, "gender": gender, "occupation": job} for _, age, gender, job, _ in people
-    ]
-    genres = [name for name, *_ in _read(folder / "u.genre")]
-    categories = [
-        [genre for genre, flag in zip(genres, row[5:], strict=True) if flag == "1"]
-        for row in _read(folder / "u.item")
-    ]
-    unknown = np.full(n_items, np.nan)
-    items = features.ItemFacts(unknown, unknown, unknown, categories)
-    nothing = np.full(n_users, np.nan)
-    facts = features.HistoryFacts(np.zeros(n_users), nothing, np.zeros(n_users), nothing)
-    spec = features.fit_spec(attributes, facts, items)
-    user_rows = features.user_matrix(spec, attributes, facts)
-    user_rows = np.vstack([user_rows.mean(axis=0, keepdims=True), user_rows])
-    item_rows = features.item_matrix(spec, items)
-    item_rows = np.vstack([np.zeros_like(item_rows[:1]), item_rows])
-    return user_rows, spec.user_names, item_rows, spec.item_names
+def _run_all(rows: Sequence[Entry], place: Place, options: argparse.Namespace) -> bool:
+    """Run the rows, those whose budget depends on another last; True when all are there."""
+    if not options.peers_python.exists():
+        _say("peers are left out: run `make bench-peers` first")
+        rows = [row for row in rows if row.side != "peer"]
+    first = [row for row in rows if row.budget_from is None]
+    later = [row for row in rows if row.budget_from is not None]
+    done = []
+    with ThreadPoolExecutor(options.jobs) as pool:
+        for part in (first, later):
+            done += list(pool.map(lambda row: run_one(row, place, options), part))
+    return all(done)
 
 
-def _read(path: Path) -> list[list[str]]:
-    text = path.read_text(encoding="latin-1")
-    return [line.split("|") for line in text.splitlines() if line.strip()]
+def _budget_s(entry: Entry, place: Place, *, is_small: bool) -> float | None:
+    if is_small:
+        return SMALL_BUDGET_S
+    path = place.runs / str(entry.budget_from) / RUN
+    if not path.exists():
+        return None
+    spent = json.loads(path.read_text())["train_cpu_s"]
+    return round(spent * entry.budget_factor, 1)
 
 
-def _line(row: Row) -> str:
-    cells = [row.label]
-    for metric in METRICS:
-        found = row.figures[metric]
-        cells.append(f"{found.value:.3f} [{found.low:.3f}, {found.high:.3f}]")
-    cells += [str(row.epochs or "–"), f"{row.train_cpu_s:.1f}" if row.epochs else "–"]
-    return "| " + " | ".join(cells) + " |"
+def _key(entry: Entry, given: dict[str, Any], place: Place) -> str:
+    code = PEERS_CODE if entry.side == "peer" else OURS_CODE
+    parts = [place.sha256, json.dumps(given, sort_keys=True)]
+    parts += [tree_hash([ROOT / path]) for path in code]
+    return hashlib.sha256("\n".join(parts).encode()).hexdigest()
 
 
-def _table(protocol: Protocol, rows: Sequence[Row]) -> str:
-    n = rows[0].figures[METRICS[0]].n
-    head = "| model | R@10 | HR@10 | NDCG@10 | epochs | training CPU s |\n|---|---|---|---|---|---|"
-    lines = "\n".join(_line(row) for row in rows)
-    return f"## Protocol {protocol.name}, {protocol.text} ({n} users)\n\n{head}\n{lines}\n"
+def _chosen(rows: Sequence[Entry], options: argparse.Namespace) -> list[Entry]:
+    return [row for row in rows if any(fnmatch.fnmatch(row.name, one) for one in options.only)]
 
 
-def _document(parts: Sequence[str], seed: int) -> str:
-    today = datetime.now(UTC).date()
-    head = (
-        "# Accuracy on MovieLens-100K\n\n"
-        f"Written by `python bench/accuracy.py` on {today}, seed {seed}, one thread. All unseen "
-        "items are ranked; 95 % intervals by resampling users. Every rating counts as taken. "
-        "Models run with their defaults and see age, gender, occupation and genres, no text. "
-        "Random and popularity of all time stand beside for comparison.\n\n"
-    )
-    return head + "\n".join(parts)
+def _add(path: Path, **numbers: float) -> None:
+    run = json.loads(path.read_text(encoding="utf-8")) | numbers
+    path.write_text(json.dumps(run, indent=1, sort_keys=True), encoding="utf-8")
+
+
+def _say(line: str) -> None:
+    sys.stdout.write(line + "\n")
+    sys.stdout.flush()
 
 
 def _options(arguments: Sequence[str]) -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--data", type=Path, default=DEFAULT_DATA)
-    parser.add_argument("--models", nargs="+", default=list(RECIPES), choices=list(RECIPES))
-    parser.add_argument("--protocols", nargs="+", default=["b", "c"], choices=["b", "c"])
+    parser.add_argument("--data", type=Path, default=Path("data"), help="holds ml-100k and ml-1m")
+    parser.add_argument("--work", type=Path, default=ROOT / "build" / "bench")
+    parser.add_argument("--tasks", nargs="+", default=list(TASKS), choices=TASKS)
+    parser.add_argument("--only", nargs="+", default=["*"], help="rows, by name or pattern")
+    parser.add_argument("--budget", choices=["full", "small"], default="full")
+    parser.add_argument("--jobs", type=int, default=1)
     parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--fresh", action="store_true", help="do not use what is finished")
+    parser.add_argument("--peers-python", type=Path, default=PEERS_PYTHON)
     parser.add_argument("--no-write", dest="write", action="store_false")
-    return parser.parse_args(arguments)
+    options = parser.parse_args(arguments)
+    options.is_small = options.budget == "small"
+    return options
 
 
 if __name__ == "__main__":

@@ -19,7 +19,9 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 import numpy as np
 
-from bench.accuracy import DEFAULT_DATA, Protocol, by_the_clock, load
+from bench.data import load_100k
+from bench.frozen import Task
+from bench.protocols import by_the_clock, histories
 from recommender.ml.artifact import LoadedModel, load_model
 from recommender.ml.assemble import build_scorer
 from recommender.ml.explain import LEAST_SHARE, causes, centered, composition, leave_one_out
@@ -33,6 +35,7 @@ from recommender.ml.scoring import History, Scorer
 from recommender.ml.stats import Interval, bootstrap_mean
 from recommender.ml.visits import newest
 
+DEFAULT_DATA = Path("data") / "ml-100k"
 RESULTS = Path(__file__).resolve().parent / "results" / "explanations.md"
 REMEMBERED = 50  # events that serving keeps of a person
 LISTED = 10  # items explained in one request
@@ -65,9 +68,9 @@ def main(arguments: Sequence[str]) -> int:
     if not (options.data / "u.data").exists():
         sys.stdout.write(f"skipped: no data (no u.data in {options.data})\n")
         return 0
-    protocol = by_the_clock(load(options.data))
-    people = at_last_visit(protocol)
-    found = [_measure(name, protocol, people, options.seed) for name in options.models]
+    task = by_the_clock(load_100k(options.data)).task
+    people = at_last_visit(task)
+    found = [_measure(name, task, people, options.seed) for name in options.models]
     text = _document(found, options.seed)
     if options.write:
         RESULTS.parent.mkdir(parents=True, exist_ok=True)
@@ -76,17 +79,19 @@ def main(arguments: Sequence[str]) -> int:
     return 0
 
 
-def at_last_visit(protocol: Protocol) -> People:
+def at_last_visit(task: Task) -> People:
     """Keep each person's last visit, at which most is known of them."""
-    users = protocol.cases.users
-    last = np.searchsorted(users, np.unique(users), side="right") - 1
-    histories = [newest(protocol.histories[place], REMEMBERED) for place in last]
-    return People(histories, [protocol.cases.seen[place] for place in last])
+    visits = task.asks["visits"]
+    last = np.searchsorted(visits.users, np.unique(visits.users), side="right") - 1
+    read = histories(visits)
+    return People(
+        [newest(read[place], REMEMBERED) for place in last], [visits.seen[place] for place in last]
+    )
 
 
-def _measure(name: str, protocol: Protocol, people: People, seed: int) -> Found:
+def _measure(name: str, task: Task, people: People, seed: int) -> Found:
     with tempfile.TemporaryDirectory() as folder:
-        model, others = _trained(name, protocol, seed, Path(folder) / name)
+        model, others = _trained(name, task, seed, Path(folder) / name)
     scorer = model.scorer
     pairs = people.histories, people.seen
     return Found(
@@ -99,13 +104,11 @@ def _measure(name: str, protocol: Protocol, people: People, seed: int) -> Found:
     )
 
 
-def _trained(
-    name: str, protocol: Protocol, seed: int, folder: Path
-) -> tuple[LoadedModel, list[Scorer]]:
+def _trained(name: str, task: Task, seed: int, folder: Path) -> tuple[LoadedModel, list[Scorer]]:
     """Return the model as serving loads it, and the same with shuffled weights."""
-    data = protocol.train
+    data = task.train
     model = MODELS[name](threads=1)
-    for _record in model.fit(data, validation=protocol.validation, seed=seed):
+    for _record in model.fit(data, validation=task.validation, seed=seed):
         pass
     context = ExportContext(
         item_ids=np.arange(data.n_items + 1),

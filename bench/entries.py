@@ -1,0 +1,173 @@
+"""Name every row of the tables: which model, in which environment, with which settings."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+from bench.settings import READS_TEXT, SMALL_EPOCHS, VARIANTS, Variant, changes
+from recommender.ml.recipes import RECIPES
+
+Side = Literal["reference", "ours", "peer"]
+BUDGET_FROM = "transformer"  # whose training time a peer gets
+SMALL_BUDGET_S = 5.0
+
+
+@dataclass(frozen=True)
+class Entry:
+    """Name one row."""
+
+    name: str
+    label: str
+    side: Side
+    reads: str  # what the model reads at the moment of asking
+    options: Mapping[str, Any]
+    tuning: str = ""
+    budget_from: str | None = None  # train for as many CPU seconds as this row
+    budget_factor: float = 1.0
+    skips: frozenset[str] = field(default_factory=frozenset)  # tasks that have no such row
+
+
+@dataclass(frozen=True)
+class Run:
+    """Say for which task rows are asked, and how."""
+
+    task: str
+    dataset: str
+    seed: int
+    is_small: bool  # prove that it runs; the figures mean nothing
+
+
+def entries(run: Run) -> list[Entry]:
+    """Return the rows of one task, in the order in which they have to run."""
+    rows = [*_references(run.seed), *_ours(run)]
+    if run.task.endswith("-cold"):
+        return [*rows, _filled(run)]
+    rows += _classical(run.seed, is_small=run.is_small)
+    rows += _sequential(run.dataset, run.seed, is_small=run.is_small)
+    return [row for row in rows if run.task not in row.skips]
+
+
+def _references(seed: int) -> list[Entry]:
+    given = {"seed": seed, "reads_text": False}
+    return [
+        Entry("random", "Random", "reference", "nothing", {**given, "model": "random"}),
+        Entry(
+            "popularity_of_all_time",
+            "Popularity of all time",
+            "reference",
+            "nothing",
+            {**given, "model": "popularity_of_all_time"},
+        ),
+    ]
+
+
+def _ours(run: Run) -> list[Entry]:
+    rows = [_own(run, name, Variant(recipe.label, name)) for name, recipe in RECIPES.items()]
+    if run.task.endswith("-b"):
+        known = {name: own for name, own in VARIANTS.items() if own.model in RECIPES}
+        rows += [_own(run, name, variant) for name, variant in known.items()]
+    return rows
+
+
+def _own(run: Run, name: str, variant: Variant) -> Entry:
+    model = variant.model
+    config: dict[str, Any] = changes(run.dataset, model)
+    if run.is_small and "epochs" in RECIPES[model].defaults:
+        config["epochs"] = SMALL_EPOCHS
+    reads_text = model in READS_TEXT or run.task.endswith("-cold")
+    reads = "nothing" if model == "popularity" else "the newest events, features"
+    options = {
+        "model": model,
+        "config": config,
+        "epochs_share": variant.epochs_share,
+        "reads_text": reads_text,
+        "seed": run.seed,
+    }
+    return Entry(
+        name,
+        variant.label,
+        "ours",
+        f"{reads}, texts" if reads_text else reads,
+        options,
+        tuning="early stop and blend on validation" if not RECIPES[model].is_fast else "none",
+    )
+
+
+def _filled(run: Run) -> Entry:
+    """Return the reference of the cold test: a model that content neighbors stand in for."""
+    model = "ease" if "ease" in RECIPES else "item_knn"
+    label = f"{RECIPES[model].label}, cold items filled from 10 content neighbors"
+    row = _own(run, f"{model}-filled", Variant(label, model))
+    return Entry(row.name, row.label, "reference", row.reads, {**row.options, "fill_cold": True})
+
+
+def _classical(seed: int, *, is_small: bool) -> list[Entry]:
+    labels = {
+        "implicit_als": ("implicit ALS", "the newest events (fold-in)"),
+        "implicit_bpr": ("implicit BPR", "nothing new: its user vectors are those of training"),
+        "implicit_cosine": ("implicit ItemKNN, cosine", "the newest events"),
+        "implicit_bm25": ("implicit ItemKNN, BM25", "the newest events"),
+        "rectools_ease": ("RecTools EASE", "the newest events"),
+        "lenskit_item_knn": ("LensKit ItemKNN", "the newest events"),
+        "lenskit_als": ("LensKit implicit MF (ALS)", "the newest events (fold-in)"),
+        "lenskit_ease": ("LensKit EASE", "the newest events"),
+    }
+    return [
+        Entry(
+            name,
+            label,
+            "peer",
+            reads,
+            {"model": name, "seed": seed, "is_small": is_small},
+            tuning="grid on validation NDCG@10",
+        )
+        for name, (label, reads) in labels.items()
+    ]
+
+
+def _sequential(dataset: str, seed: int, *, is_small: bool) -> list[Entry]:
+    """Return RecTools' transformers: as shipped, and in our size with our CPU time."""
+    size: dict[str, Any] = {
+        "n_factors": 64,
+        "n_blocks": 2,
+        "n_heads": 2,
+        "session_max_len": 100 if dataset == "ml-100k" else 128,
+        "dropout_rate": 0.3 if dataset == "ml-100k" else 0.2,
+        "lr": 0.002,
+        "batch_size": 32,  # about as many positions as our batches
+    }
+    sampled = {"loss": "sampled_softmax", "n_negatives": 256}
+    rows = []
+    for kind, name in (("sasrec", "SASRec"), ("bert4rec", "BERT4Rec")):
+        given = {"kind": kind, "seed": seed, "budget_s": None}
+        shipped = {**given, "model": f"rectools_{kind}_shipped", "config": {}}
+        shipped["max_epochs"] = 1 if is_small else 3  # 3 is what RecTools ships
+        rows.append(
+            Entry(
+                str(shipped["model"]),
+                f"RecTools {name}, as shipped",
+                "peer",
+                "the newest events",
+                shipped,
+                tuning="the library's defaults",
+            )
+        )
+        budgets = (1.0, 4.0) if kind == "sasrec" and dataset == "ml-100k" else (1.0,)
+        for factor in budgets:
+            config = {**size, **sampled} if kind == "sasrec" else size
+            times = "our" if factor == 1.0 else f"{factor:.0f} × our"
+            model = f"rectools_{kind}_x{factor:.0f}"
+            rows.append(
+                Entry(
+                    model,
+                    f"RecTools {name}, our size, {times} CPU time",
+                    "peer",
+                    "the newest events",
+                    {**given, "model": model, "config": config, "max_epochs": 0},
+                    tuning="epoch of best validation NDCG@10 of up to 6 looks",
+                    budget_from=BUDGET_FROM,
+                    budget_factor=factor,
+                    skips=frozenset() if factor == 1.0 else frozenset({"ml-100k-c"}),
+                )
+            )
+    return rows

@@ -1,0 +1,49 @@
+"""Say which of our settings differ from the models' defaults, per data set."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+Number = int | float
+
+
+@dataclass(frozen=True)
+class Variant:
+    """Name one row of our own: a model, and what is changed in its config."""
+
+    label: str
+    model: str
+    epochs_share: float = 1.0
+
+
+# Rows beyond one for each model: the default with less training, for the picture.
+VARIANTS: Mapping[str, Variant] = {
+    "transformer-half": Variant("Transformer, half the epochs", "transformer", 0.5),
+    "transformer-quarter": Variant("Transformer, a quarter of the epochs", "transformer", 0.25),
+}
+
+# Changes to a model's defaults on one data set; chosen on validation, never on a test.
+SETTINGS: Mapping[str, Mapping[str, Mapping[str, Number]]] = {
+    "ml-100k": {},
+    "ml-1m": {
+        "transformer": {
+            "history_length": 128,
+            "dropout": 0.2,
+            "learning_rate": 0.0025,
+            "batch_size": 4096,
+            "epochs": 24,
+            "n_negatives": 512,
+        },
+    },
+}
+
+# Models that read the items' texts (content vectors) in every protocol; the cold-item test gives
+# them to all. The others read ids and features, so that the peers, who read ids, are met evenly.
+READS_TEXT = frozenset({"content", "hybrid"})
+
+# What a quick run changes: it proves that everything runs, its figures mean nothing.
+SMALL_EPOCHS = 1
+
+
+def changes(dataset: str, model: str) -> dict[str, Number]:
+    """Return what differs from the model's defaults on this data set."""
+    return dict(SETTINGS.get(dataset, {}).get(model, {}))
