@@ -49,7 +49,7 @@ def source(events, n_users, n_items=N_ITEMS, *, ncf=None):
 def circle(n_users=6, length=8):
     """Let user u take items u+1, u+2, … one a second, after each other."""
     events = [
-        (user + 1, user + 1 + step, 100 * step + user)
+        (user + 1, user + 1 + step, 1_000 * step + user)
         for step in range(length)
         for user in range(n_users)
     ]
