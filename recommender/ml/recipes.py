@@ -60,6 +60,22 @@ _ALL = (
         },
     ),
     Recipe(
+        "slit",
+        "item_item",
+        "Item transitions",
+        is_sequential=True,
+        is_fast=True,
+        defaults={
+            "history_length": 15,
+            "fade": 0.85,
+            "horizon": 3,
+            "horizon_fade": 0.5,
+            "reg": 200.0,
+            "n_neighbors": 200,
+            "max_items": 4_000,
+        },
+    ),
+    Recipe(
         "two_tower",
         "neural",
         "Two towers",

@@ -6,9 +6,11 @@ from recommender.ml.models.base import Recommender
 from recommender.ml.models.item_knn import ItemKNN
 from recommender.ml.models.matrix_factorization import MatrixFactorization
 from recommender.ml.models.popularity import Popularity
+from recommender.ml.models.slit import Slit
 from recommender.ml.models.transformer import Transformer
 from recommender.ml.models.two_tower import TwoTower
 
 MODELS: Mapping[str, type[Recommender]] = {
-    model.name: model for model in (Popularity, ItemKNN, MatrixFactorization, TwoTower, Transformer)
+    model.name: model
+    for model in (Popularity, ItemKNN, MatrixFactorization, Slit, TwoTower, Transformer)
 }
