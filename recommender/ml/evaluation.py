@@ -16,6 +16,7 @@ from recommender.ml import metrics
 from recommender.ml.interactions import BoolArray, FloatArray, IntArray, Interactions
 from recommender.ml.scoring import History, Scorer
 from recommender.ml.stats import Interval, bootstrap_means, grouped_jackknife, paired_bootstrap
+from recommender.ml.tokens import kind_slots
 from recommender.ml.topk import mask_seen, top_k
 
 K = 10
@@ -26,6 +27,7 @@ SEGMENTS = ("new", "light", "heavy")
 UNKNOWN_ITEM = -1e30  # behind everything a model knows, yet still in the list
 _CELLS = 20_000_000  # scores held at once
 _GROUPS = 20  # for the jackknife of coverage and Gini
+RATING = "rating"  # the event type whose value is a rating
 
 # Given positions of cases, return their (b, M+1) scores in the snapshot's item numbers.
 ScoresFor = Callable[[IntArray], FloatArray]
@@ -147,15 +149,7 @@ def histories_of(
     for user in users:
         own = order[starts[user] : starts[user + 1]]
         own = own if length is None else own[-length:]
-        histories.append(
-            History(
-                items=numbers[own],
-                weights=kept.weight[own],
-                values=kept.value[own],
-                times=kept.time[own],
-                features=rows[user],
-            )
-        )
+        histories.append(_history(kept.take(own), numbers[own], rows[user]))
     return histories
 
 
@@ -166,12 +160,19 @@ def history_of_one(
     kept = _one_event_per_item(own)
     numbers = kept.item if item_numbers is None else item_numbers[kept.item]
     known = numbers > 0
+    return _history(kept.take(known), numbers[known], features)
+
+
+def _history(events: Interactions, numbers: IntArray, features: FloatArray) -> History:
+    """Read events as serving does: only a rating's value is an opinion on the rating scale."""
+    is_rating = np.array([name == RATING for name in events.kinds], np.bool_)
     return History(
-        items=numbers[known],
-        weights=kept.weight[known],
-        values=kept.value[known],
-        times=kept.time[known],
+        items=numbers,
+        weights=events.weight,
+        values=np.where(is_rating[events.kind], events.value, np.nan),
+        times=events.time,
         features=features,
+        kinds=kind_slots(events.kinds)[events.kind],
     )
 
 
@@ -186,7 +187,8 @@ def _one_event_per_item(data: Interactions) -> Interactions:
     by_time = np.argsort(newest)
     strongest, newest = strongest[by_time], newest[by_time]
     kept = data.take(newest)
-    return replace(kept, weight=data.weight[strongest], value=data.value[strongest])
+    facts = {name: getattr(data, name)[strongest] for name in ("kind", "value", "weight")}
+    return replace(kept, **facts)
 
 
 def scores_of(

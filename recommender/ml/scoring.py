@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from recommender.ml.interactions import FloatArray, IntArray
+from recommender.ml.tokens import gap_buckets
 
 DAY_S = 86_400.0
 
@@ -26,29 +27,25 @@ class History:
     times: IntArray  # (n,) seconds since 1970
     features: FloatArray  # (F_u,); all zeros or empty = unknown, the model's mean user stands in
     user: int = 0  # user number in the artifact, 0 = unknown
+    kinds: IntArray | None = None  # (n,) `kind_slot` of each event's type; None = all unknown
 
     def without(self, index: int) -> "History":
         """Return the history as if event `index` had not happened."""
-        keep = np.arange(len(self.items)) != index
-        return replace(
-            self,
-            items=self.items[keep],
-            weights=self.weights[keep],
-            values=self.values[keep],
-            times=self.times[keep],
-        )
+        return self._events(np.delete(np.arange(len(self.items)), index))
 
     def last(self, length: int) -> "History":
         """Return the newest `length` events only."""
-        if len(self.items) <= length:
-            return self
-        cut = slice(len(self.items) - length, None)
+        n = len(self.items)
+        return self if n <= length else self._events(np.arange(n - length, n))
+
+    def _events(self, chosen: IntArray) -> "History":
         return replace(
             self,
-            items=self.items[cut],
-            weights=self.weights[cut],
-            values=self.values[cut],
-            times=self.times[cut],
+            items=self.items[chosen],
+            weights=self.weights[chosen],
+            values=self.values[chosen],
+            times=self.times[chosen],
+            kinds=None if self.kinds is None else self.kinds[chosen],
         )
 
     @classmethod
@@ -134,23 +131,31 @@ def event_strengths(history: History, half_life_days: float) -> FloatArray:
 def pack(
     histories: Sequence[History], length: int, default_features: FloatArray
 ) -> dict[str, NDArray[Any]]:
-    """Return a batch as padded arrays: the newest `length` events of each, left-aligned."""
-    recent = [history.last(length) for history in histories]
-    lengths = np.array([len(history.items) for history in recent], np.int64)
-    width = max(1, int(lengths.max(initial=0)))
-    items = np.zeros((len(recent), width), np.int64)
-    weights = np.zeros((len(recent), width), np.float32)
-    features = np.tile(np.asarray(default_features, np.float32), (len(recent), 1))
-    for row, history in enumerate(recent):
-        items[row, : lengths[row]] = history.items
-        weights[row, : lengths[row]] = history.weights
-        if len(history.features) == features.shape[1] and np.any(history.features):
-            features[row] = history.features
-    users = np.array([history.user for history in recent], np.int64)
-    return {
-        "items": items,
-        "weights": weights,
+    """Return a batch as padded arrays: the newest `length` events of each, left-aligned.
+
+    Pauses are measured over the whole history, so that the oldest event read has one too.
+    """
+    lengths = np.array([min(len(history.items), length) for history in histories], np.int64)
+    shape = len(histories), max(1, int(lengths.max(initial=0)))
+    packed: dict[str, NDArray[Any]] = {
+        "items": np.zeros(shape, np.int64),
+        "weights": np.zeros(shape, np.float32),
+        "gaps": np.zeros(shape, np.int64),
+        "kinds": np.zeros(shape, np.int64),
+        "values": np.full(shape, np.nan, np.float32),
         "lengths": lengths,
-        "features": features,
-        "users": users,
+        "features": np.tile(np.asarray(default_features, np.float32), (len(histories), 1)),
+        "users": np.array([history.user for history in histories], np.int64),
     }
+    for row, history in enumerate(histories):
+        n = int(lengths[row])
+        newest = slice(len(history.items) - n, None)
+        packed["items"][row, :n] = history.items[newest]
+        packed["weights"][row, :n] = history.weights[newest]
+        packed["gaps"][row, :n] = gap_buckets(history.times)[newest]
+        packed["values"][row, :n] = history.values[newest]
+        if history.kinds is not None:
+            packed["kinds"][row, :n] = history.kinds[newest]
+        if len(history.features) == packed["features"].shape[1] and np.any(history.features):
+            packed["features"][row] = history.features
+    return packed

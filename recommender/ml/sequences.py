@@ -9,6 +9,7 @@ from scipy.sparse.linalg import svds
 
 from recommender.ml.evaluation import histories_of
 from recommender.ml.interactions import FloatArray, IntArray, Interactions
+from recommender.ml.tokens import gap_buckets
 
 DENSE_LIMIT = 400  # below this many rows a full decomposition is faster and always converges
 
@@ -19,17 +20,23 @@ class Sequences:
 
     items: IntArray  # (N,)
     weights: FloatArray  # (N,)
+    gaps: IntArray  # (N,) bucket of the pause before the event
+    kinds: IntArray  # (N,) slot of the event's type
+    values: FloatArray  # (N,) rating, NaN when none
     starts: IntArray  # (U+2,) user u owns starts[u] : starts[u+1]
 
     @classmethod
     def of(cls, data: Interactions) -> "Sequences":
         """Group the positives of `data` by user, exactly as a scorer will read them."""
         histories = histories_of(data, np.arange(data.n_users + 1))
-        lengths = [len(history.items) for history in histories]
+        kinds = [h.kinds for h in histories if h.kinds is not None]
         return cls(
-            items=np.concatenate([history.items for history in histories]).astype(np.int64),
-            weights=np.concatenate([history.weights for history in histories]).astype(np.float32),
-            starts=np.cumsum([0, *lengths]),
+            items=np.concatenate([h.items for h in histories]).astype(np.int64),
+            weights=np.concatenate([h.weights for h in histories]).astype(np.float32),
+            gaps=np.concatenate([gap_buckets(h.times) for h in histories]),
+            kinds=np.concatenate(kinds),
+            values=np.concatenate([h.values for h in histories]).astype(np.float32),
+            starts=np.cumsum([0, *(len(h.items) for h in histories)]),
         )
 
 
@@ -37,12 +44,16 @@ class Sequences:
 class Batch:
     """Hold chunks of sequences, padded right: position p of `inputs` is to predict targets[p].
 
-    The first input is 0, the start of a history; so even an empty history has a position.
+    The first input is 0, the start of a history; so even an empty history has a position. What
+    describes an input is 0 (a value NaN) where there is no event.
     """
 
     users: IntArray  # (B,)
     inputs: IntArray  # (B, L) item numbers, 0 at the start and behind the end
     input_weights: FloatArray  # (B, L)
+    input_gaps: IntArray  # (B, L)
+    input_kinds: IntArray  # (B, L)
+    input_values: FloatArray  # (B, L)
     targets: IntArray  # (B, L) 0 behind the end
     weights: FloatArray  # (B, L) strength of the target, 0 behind the end
 
@@ -115,17 +126,23 @@ def _ahead(batch: Batch, horizon: int, rng: np.random.Generator) -> Batch:
 
 
 def _padded(sequences: Sequences, chunks: IntArray) -> Batch:
-    sizes = chunks[:, 2] - chunks[:, 1]
-    shape = (len(chunks), int(sizes.max()))
-    inputs, targets = np.zeros(shape, np.int64), np.zeros(shape, np.int64)
-    input_weights, weights = np.zeros(shape, np.float32), np.zeros(shape, np.float32)
-    for row, (_, start, end) in enumerate(chunks.tolist()):
-        n = end - start
-        targets[row, :n] = sequences.items[start:end]
-        weights[row, :n] = sequences.weights[start:end]
-        inputs[row, 1:n] = targets[row, : n - 1]
-        input_weights[row, 1:n] = weights[row, : n - 1]
-    return Batch(chunks[:, 0], inputs, input_weights, targets, weights)
+    width = int((chunks[:, 2] - chunks[:, 1]).max())
+    places = chunks[:, 1:2] + np.arange(width)  # (B, L)
+    is_target = places < chunks[:, 2:]
+    places = np.where(is_target, places, 0)
+    is_input = np.zeros_like(is_target)
+    is_input[:, 1:] = is_target[:, 1:]
+    before = np.where(is_input, places - 1, 0)
+    return Batch(
+        users=chunks[:, 0],
+        inputs=np.where(is_input, sequences.items[before], 0),
+        input_weights=np.where(is_input, sequences.weights[before], np.float32(0)),
+        input_gaps=np.where(is_input, sequences.gaps[before], 0),
+        input_kinds=np.where(is_input, sequences.kinds[before], 0),
+        input_values=np.where(is_input, sequences.values[before], np.float32(np.nan)),
+        targets=np.where(is_target, sequences.items[places], 0),
+        weights=np.where(is_target, sequences.weights[places], np.float32(0)),
+    )
 
 
 def cooccurrence(sequences: Sequences, n_items: int, window: int) -> sparse.csr_matrix:

@@ -7,8 +7,6 @@ earlier, and is judged on what they took from there on. Nothing later is ever re
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 import numpy as np
 
 from recommender.ml.evaluation import Cases, history_of_one
@@ -95,19 +93,8 @@ def histories_at(
         own = order[starts[user] : starts[user + 1]]
         own = own[positives.time[own] < moment]
         history = history_of_one(positives.take(own), item_numbers, rows[user])
-        histories.append(history if length is None else newest(history, length))
+        histories.append(history if length is None else history.last(length))
     return histories
-
-
-def newest(history: History, length: int) -> History:
-    """Keep the newest `length` items of a history."""
-    return replace(
-        history,
-        items=history.items[-length:],
-        weights=history.weights[-length:],
-        values=history.values[-length:],
-        times=history.times[-length:],
-    )
 
 
 def sample(cases: Cases, most_users: int, seed: int) -> Cases:

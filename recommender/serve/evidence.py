@@ -12,6 +12,7 @@ from recommender.collect.state import decode_history
 from recommender.ml.artifact import LoadedModel
 from recommender.ml.features import HistoryFacts, user_vector
 from recommender.ml.scoring import History
+from recommender.ml.tokens import kind_slots
 from recommender.serve.registry import Served
 from recommender.serve.state import Person
 
@@ -123,6 +124,7 @@ def known_to(model: LoadedModel, evidence: Evidence) -> Known:
             values=_column([np.nan if fact.value is None else fact.value for fact in facts]),
             times=np.array([int(fact.time_s) for fact in facts], np.int64),
             features=np.array(evidence.features, np.float32),
+            kinds=kind_slots([fact.type for fact in facts]),
         ),
         facts=facts,
     )

@@ -19,7 +19,7 @@ from recommender.ml.artifact import (
     save_artifact,
 )
 from recommender.ml.assemble import build_scorer
-from recommender.ml.evaluation import decayed_popularity, histories_of
+from recommender.ml.evaluation import RATING, decayed_popularity, histories_of
 from recommender.ml.interactions import FloatArray, IntArray, Interactions
 from recommender.ml.progress import EpochRecord, TrainingError
 from recommender.ml.ratings import RatingModel, Ratings, fit_rating_model
@@ -38,8 +38,6 @@ __all__ = [
     "never",
     "open_start",
 ]
-
-RATING = "rating"  # the event type whose value is a rating
 
 
 class NotFittedError(Exception):
