@@ -15,6 +15,8 @@ from recommender.ml.sequences import Batch
 
 START_DIVISOR = 25.0  # one-cycle: the first rate is this much below the highest
 END_SHARE = 1e-3  # and the last is this share of it
+SETTLING_RATE = 5e-3
+SETTLING_EPOCHS = 3
 TOLERANCE = 0.01  # share of the validation loss that is noise, not overfitting
 
 
@@ -76,6 +78,36 @@ def run_epochs(
         module.eval()
         if best is not None:
             module.load_state_dict(best)
+
+
+def run_settling(
+    learned: Sequence[nn.Parameter], lesson: Lesson, rows: Tensor, should_stop: Callable[[], bool]
+) -> None:
+    """Learn only these rows of the parameters; everything else stays to the last bit.
+
+    The module is in evaluation mode: nothing is dropped, and what it reads is not changed.
+    """
+    optimizer = torch.optim.Adam(learned, lr=SETTLING_RATE, betas=(0.9, 0.98))
+    others = torch.ones(len(learned[0]), dtype=torch.bool, device=rows.device)
+    others[rows] = False
+    for epoch in range(SETTLING_EPOCHS):
+        drawn = lesson.batches()
+        for place, batch in enumerate(drawn):
+            if should_stop():
+                return
+            progress = (epoch + place / len(drawn)) / SETTLING_EPOCHS
+            for group in optimizer.param_groups:
+                group["lr"] = SETTLING_RATE * one_cycle(progress, 0.1)
+            loss = lesson.loss(batch)
+            for parameter, gradient in zip(
+                learned, torch.autograd.grad(loss, learned), strict=True
+            ):
+                parameter.grad = gradient.masked_fill(
+                    others.view(-1, *[1] * (gradient.ndim - 1)), 0.0
+                )
+            optimizer.step()
+    for parameter in learned:
+        parameter.grad = None
 
 
 def one_cycle(progress: float, warmup_share: float) -> float:
@@ -148,7 +180,7 @@ def _optimizer(module: nn.Module, schedule: Schedule) -> torch.optim.Optimizer:
         {"params": matrices, "weight_decay": schedule.weight_decay},
         {"params": rest, "weight_decay": 0.0},
     ]
-    return torch.optim.AdamW(groups, lr=schedule.learning_rate, betas=(0.9, 0.98))
+    return torch.optim.AdamW(groups, lr=schedule.learning_rate, betas=(0.9, 0.98), fused=True)
 
 
 def _copy(module: nn.Module) -> dict[str, Tensor]:

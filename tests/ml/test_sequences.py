@@ -18,7 +18,15 @@ def sequences_of(*lengths):
     """Build one user after the other; items count up through all of them."""
     starts = np.cumsum([0, 0, *lengths])
     n = int(starts[-1])
-    return Sequences(np.arange(1, n + 1), np.arange(1, n + 1, dtype=np.float32), starts)
+    numbers = np.arange(1, n + 1)
+    return Sequences(
+        items=numbers,
+        weights=numbers.astype(np.float32),
+        gaps=numbers % 5,
+        kinds=numbers % 3,
+        values=numbers.astype(np.float32),
+        starts=starts,
+    )
 
 
 def test_sequences_are_positives_in_order_of_time():

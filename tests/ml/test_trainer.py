@@ -17,7 +17,16 @@ DATA = planted()
 def batch():
     """Build a batch of one target."""
     one = np.ones((1, 1), np.int64)
-    return Batch(np.array([1]), one * 0, one * 0.0, one, one * 1.0)
+    return Batch(
+        users=np.array([1]),
+        inputs=one * 0,
+        input_weights=one * 0.0,
+        input_gaps=one * 0,
+        input_kinds=one * 0,
+        input_values=one * np.nan,
+        targets=one,
+        weights=one * 1.0,
+    )
 
 
 class Point(nn.Module):

@@ -108,13 +108,21 @@ class Recommender(ABC):
     name: ClassVar[str]
     Config: ClassVar[type[Any]]
 
-    def __init__(self, config: Any = None, *, threads: int = 1) -> None:
-        """Take a `Config` of this class (None: its defaults) and the number of CPU threads."""
+    def __init__(self, config: Any = None, *, threads: int = 1, device: str = "cpu") -> None:
+        """Take a `Config` of this class (None: its defaults) and what to compute on.
+
+        Args:
+            config: how to learn.
+            threads: of the CPU.
+            device: a torch device, for models of torch; "cuda" trains in mixed precision. What is
+                exported always runs on a CPU.
+        """
         self.config = self.Config() if config is None else config
         if not isinstance(self.config, self.Config):
             found = type(self.config).__qualname__
             raise TypeError(f"config is {found}; {self.name} takes {self.Config.__qualname__}")
         self.threads = threads
+        self.device = device
         self.rating: RatingModel | None = None
         self._data: Interactions | None = None
         self._popularity: FloatArray | None = None

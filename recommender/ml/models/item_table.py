@@ -12,6 +12,11 @@ from recommender.ml.interactions import FloatArray, Interactions, Modality
 OPEN = 2.0  # a gate's bias at the start: sigmoid(2) = .88 open
 
 
+def draw(shape: torch.Size, generator: torch.Generator, device: torch.device) -> Tensor:
+    """Return numbers from [0, 1): drawn on the CPU, so that every device sees the same ones."""
+    return torch.rand(shape, generator=generator).to(device)
+
+
 class Dropout(nn.Module):
     """Zero a share of the entries, drawn from the model's own generator."""
 
@@ -25,7 +30,7 @@ class Dropout(nn.Module):
         """Return the values, scaled so that their mean stays; untouched in evaluation."""
         if not self.training or self.share == 0:
             return values
-        kept = torch.rand(values.shape, generator=self.generator) >= self.share
+        kept = draw(values.shape, self.generator, values.device) >= self.share
         return values * kept / (1 - self.share)
 
 
@@ -123,6 +128,20 @@ class ItemTable(nn.Module):
         vectors = vectors + self.features[items] @ self.feature_map
         return vectors * (items > 0).unsqueeze(-1)
 
+    def settling(self, rows: Tensor, *, is_fresh: bool) -> list[nn.Parameter]:
+        """Count these items as trained from now on; return the parameters that hold theirs.
+
+        Args:
+            rows: item numbers, shape (n,).
+            is_fresh: their ids start at zero, not at what an earlier version had learned.
+        """
+        with torch.no_grad():
+            self.bias[rows] = self.biases()[rows]
+            if is_fresh:
+                self.ids[rows] = 0
+        self.is_trained[rows] = True
+        return [self.ids, self.bias]
+
     def components(self) -> dict[str, Tensor]:
         """Return the parts that sum to each item's vector, (M+1, D) each; empty ones left out.
 
@@ -141,14 +160,15 @@ class ItemTable(nn.Module):
     def biases(self) -> Tensor:
         """Return (M+1,) biases, the median trained one for items never seen."""
         trained = self.bias[self.is_trained]
-        level = trained.median() if len(trained) else torch.tensor(0.0)
-        biases = torch.where(self.is_trained, self.bias, level)
-        return torch.where(torch.arange(len(biases)) > 0, biases, torch.tensor(0.0))
+        level = trained.median() if len(trained) else self.bias.new_zeros(())
+        biases = torch.where(self.is_trained, self.bias, level).clone()
+        biases[0] = 0
+        return biases
 
     def _ids_shown(self, items: Tensor) -> Tensor:
         shown = self.is_trained[items]
         if self.training and self.config.id_dropout > 0 and self._has_more_than_ids():
-            hidden = torch.rand(items.shape, generator=self.generator) < self.config.id_dropout
+            hidden = draw(items.shape, self.generator, items.device) < self.config.id_dropout
             shown = shown & ~hidden
         return shown.unsqueeze(-1)
 

@@ -22,7 +22,7 @@ class Pooling(nn.Module):
             vectors: item vectors of the events, shape (B, L, D).
             weights: their strengths, 0 where padded, shape (B, L).
         """
-        place = torch.arange(vectors.shape[1] + 1)
+        place = torch.arange(vectors.shape[1] + 1, device=vectors.device)
         age = (place.unsqueeze(1) - 1 - place[:-1].unsqueeze(0)).float()  # (L+1, L), ≥ 0: before
         is_before = (age >= 0).float()
         fading = torch.exp(-functional.softplus(self.fading) * age.clamp_min(0)) * is_before

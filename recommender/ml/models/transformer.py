@@ -7,13 +7,16 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from recommender.ml.interactions import Interactions
+from recommender.ml.models.events import Events, TowerModule
 from recommender.ml.models.item_table import Dropout, ItemTable, ItemTableConfig
 from recommender.ml.models.pooling import Pooling
-from recommender.ml.models.tower import TowerModule, TowerRecommender
+from recommender.ml.models.tower import TowerRecommender
+from recommender.ml.tokens import N_GAPS, N_KINDS
 
 START_SCALE = 0.08  # deviation of the co-occurrence start vectors
 WEIGHT_SCALE = 0.02
 HIDDEN_FACTOR = 2
+MIDDLE_RATING = 3.0
 
 
 @dataclass(frozen=True)
@@ -33,6 +36,7 @@ class TransformerConfig:
     reg: float = 1e-4  # AdamW's weight decay
     batch_size: int = 3_000  # positions
     n_negatives: int = 256
+    hold_out_share: float = 0.05  # of items kept out until the end, to judge cold starts by
     horizon: int = 2  # a target is drawn from this many next events
     ppmi_window: int = 8  # events apart that count as together, for the start; 0 = random start
 
@@ -68,10 +72,30 @@ class Block(nn.Module):
         return mixed.transpose(1, 2).reshape(n, length, size)
 
 
+class EventTokens(nn.Module):
+    """Say of each event what its item does not: type, rating, and how long the user had paused.
+
+    Starts at zero, so that the co-occurrence start of the items is not blurred.
+    """
+
+    def __init__(self, size: int) -> None:
+        """Build for vectors of `size` entries."""
+        super().__init__()
+        self.gaps = nn.Parameter(torch.zeros(N_GAPS, size))
+        self.kinds = nn.Parameter(torch.zeros(N_KINDS, size))
+        self.value = nn.Parameter(torch.zeros(size))
+
+    def forward(self, events: Events) -> Tensor:
+        """Return (B, L, D) to add to the item vectors; a rating counts from the middle of 1–5."""
+        worth = torch.nan_to_num((events.values - MIDDLE_RATING) / 2).unsqueeze(-1)
+        tokens: Tensor = self.gaps[events.gaps] + self.kinds[events.kinds] + worth * self.value
+        return tokens
+
+
 class TransformerModule(TowerModule):
     """Encode a history of item vectors; position 0 stands for the user before any event."""
 
-    inputs = ("vectors", "weights", "lengths", "features")
+    inputs = ("vectors", "weights", "gaps", "kinds", "values", "lengths", "features")
 
     def __init__(
         self, table: ItemTable, config: TransformerConfig, n_features: int, g: torch.Generator
@@ -83,24 +107,22 @@ class TransformerModule(TowerModule):
         self.feature_map = nn.Parameter(torch.zeros(n_features, size))
         positions = torch.randn(config.history_length + 1, size, generator=g) * WEIGHT_SCALE
         self.positions = nn.Parameter(positions)
+        self.tokens = EventTokens(size)
         self.dropout = Dropout(config.dropout, g)
         self.blocks = nn.ModuleList(Block(config, g) for _ in range(config.n_blocks))
         self.norm = nn.LayerNorm(size)
         self.pooling = Pooling()
         self.pooled = nn.Parameter(torch.ones(size))
 
-    def encode(
-        self, vectors: Tensor, weights: Tensor, features: Tensor, own: Tensor | None
-    ) -> Tensor:
+    def encode(self, events: Events) -> Tensor:
         """Read left to right; padding lies to the right, where causal attention never looks."""
-        del own
-        person = (features @ self.feature_map).unsqueeze(1)
+        person = (events.features @ self.feature_map).unsqueeze(1)
         first = self.start + person
-        states = torch.cat([first, vectors], dim=1)  # (B, L+1, D)
+        states = torch.cat([first, events.vectors + self.tokens(events)], dim=1)  # (B, L+1, D)
         states = self.dropout(states + self.positions[: states.shape[1]])
         for block in self.blocks:
             states = block(states)
-        even, recent = self.pooling(vectors, weights)
+        even, recent = self.pooling(events.vectors, events.weights)
         encoded: Tensor = self.norm(states) + (even + recent) * self.pooled + person
         return encoded
 
@@ -108,9 +130,10 @@ class TransformerModule(TowerModule):
 class Transformer(TowerRecommender):
     """Predict the next event from the last ones (Kang & McAuley 2018, SASRec).
 
-    Differs: item vectors start from factored co-occurrence and add content and features; sampled
-    softmax with shared, corrected negatives instead of one negative per event; padding right;
-    user features enter at a start position, so even an empty history has a vector.
+    Differs: an event is its item, type, rating and the pause before it; item vectors start from
+    factored co-occurrence and add content and features; softmax over all items, or sampled with
+    shared, corrected negatives, instead of one negative per event; padding right; user features
+    enter at a start position, so even an empty history has a vector.
     """
 
     name = "transformer"

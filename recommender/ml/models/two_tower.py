@@ -7,9 +7,10 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from recommender.ml.interactions import Interactions
-from recommender.ml.models.item_table import Dropout, ItemTable, ItemTableConfig
+from recommender.ml.models.events import Events, TowerModule
+from recommender.ml.models.item_table import Dropout, ItemTable, ItemTableConfig, draw
 from recommender.ml.models.pooling import Pooling
-from recommender.ml.models.tower import TowerModule, TowerRecommender
+from recommender.ml.models.tower import TowerRecommender
 
 START_SCALE = 0.08
 WEIGHT_SCALE = 0.05
@@ -32,6 +33,7 @@ class TwoTowerConfig:
     reg: float = 1e-3  # AdamW's weight decay
     batch_size: int = 3_000  # positions
     n_negatives: int = 256
+    hold_out_share: float = 0.05  # of items kept out until the end, to judge cold starts by
     horizon: int = 1  # a target is drawn from this many next events
     ppmi_window: int = 8  # events apart that count as together, for the start; 0 = random start
 
@@ -93,15 +95,15 @@ class TwoTowerModule(TowerModule):
         """Return (B, D); the unknown user 0 is the zero vector, and so is a hidden one."""
         shown = users > 0
         if self.training and self.user_dropout > 0:
-            shown = shown & (torch.rand(users.shape, generator=self.generator) >= self.user_dropout)
+            kept = draw(users.shape, self.generator, users.device) >= self.user_dropout
+            shown = shown & kept
         return self.users[users] * shown.unsqueeze(-1)
 
-    def encode(
-        self, vectors: Tensor, weights: Tensor, features: Tensor, own: Tensor | None
-    ) -> Tensor:
+    def encode(self, events: Events) -> Tensor:
         """Average the events before each position, once evenly and once fading, then the MLP."""
-        even, recent = self.pooling(vectors, weights)  # (B, L+1, D)
-        still = torch.cat([features @ self.feature_map, self.users[:1] if own is None else own], -1)
+        even, recent = self.pooling(events.vectors, events.weights)  # (B, L+1, D)
+        own = self.users[:1] if events.own is None else events.own
+        still = torch.cat([events.features @ self.feature_map, own], -1)
         still = still.unsqueeze(1).expand(-1, even.shape[1], -1)
         thought = self.user_layers(torch.cat([even, recent, still], -1))
         users: Tensor = (even + recent) * self.scale + still[..., -even.shape[-1] :] + thought
