@@ -185,6 +185,7 @@ ENCODER_PICTURE = env.text("ENCODER_PICTURE")
 ENCODER_SOUND = env.text("ENCODER_SOUND")
 ENCODER_API_KEY = env.text("ENCODER_API_KEY")  # sent to an openai: endpoint
 TRAIN_THREADS = env.number("TRAIN_THREADS", 1, least=1)
+TRAIN_DEVICE = env.text("TRAIN_DEVICE", "auto")  # auto: a GPU when there is one, else the CPU
 
 # --- Web server ----------------------------------------------------------------------------
 BIND_HOST = env.text("BIND_HOST", "127.0.0.1")

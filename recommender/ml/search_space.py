@@ -68,6 +68,13 @@ _SPACES: dict[str, Space] = {
         "alpha": Range(0.3, 30.0, is_log=True),
         "half_life_scale": _HALF_LIVES,
     },
+    "slit": {
+        "history_length": Range(3, 50, is_log=True),
+        "fade": Range(0.5, 0.99),
+        "horizon": Range(1, 10),
+        "horizon_fade": Range(0.2, 1.0),
+        "reg": Range(10.0, 2_000.0, is_log=True),
+    },
     "two_tower": {
         "embedding_size": Choice((32, 64, 96, 128)),
         "hidden_size": Choice((64, 128, 256)),

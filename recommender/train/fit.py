@@ -18,6 +18,7 @@ from django.conf import settings
 from recommender.ml.artifact import WEIGHTS, Manifest
 from recommender.ml.interactions import Interactions
 from recommender.ml.models.base import EpochRecord, ExportContext, Recommender, WarmStart
+from recommender.ml.progress import TrainingError
 from recommender.ml.split import time_quantile
 from recommender.prepare.models import Snapshot
 from recommender.prepare.services import OpenSnapshot, open_snapshot
@@ -90,7 +91,11 @@ def build(name: str, config: Mapping[str, Any]) -> Recommender:
     from recommender.ml.models import MODELS  # brings torch
 
     model = MODELS[name]
-    return model(model.Config(**config), threads=settings.TRAIN_THREADS)
+    return model(
+        model.Config(**config),
+        threads=settings.TRAIN_THREADS,
+        device=device_for(settings.TRAIN_DEVICE),
+    )
 
 
 def _train(
@@ -143,6 +148,23 @@ def as_row(record: EpochRecord, *, spent_s: float) -> dict[str, Any]:
         "eta_s": round(left, 1),
         "at": datetime.now(UTC).isoformat(),
     }
+
+
+def device_for(wanted: str) -> str:
+    """Return the torch device to train on; "auto" takes a GPU when there is one.
+
+    Raises: TrainingError when torch does not have the device that was asked for.
+    """
+    import torch
+
+    found = "cuda" if torch.cuda.is_available() else "cpu"
+    if wanted == "auto":
+        return found
+    if wanted == "cpu" or (wanted.split(":")[0] == "cuda" and found == "cuda"):
+        return wanted
+    raise TrainingError(
+        f"TRAIN_DEVICE is {wanted!r}, and torch finds no such device here; set it to auto or cpu"
+    )
 
 
 def give_way() -> None:

@@ -208,11 +208,15 @@ CHANGES = {
     "reg": 30.0,
     "alpha": 1.0,
     "batch_size": 40,
-    "n_negatives": 5,
+    "n_negatives": 2,
     "ppmi_window": 0,
     "horizon": 4,
     "patience": 1,
     "warm_epochs": 1,
+    "hold_out_share": 0.3,
+    "fade": 0.3,
+    "horizon_fade": 0.1,
+    "max_items": 12,
 }
 FIELDS = [(name, field.name) for name in NAMES for field in fields(MODELS[name].Config)]
 

@@ -18,9 +18,9 @@ def test_defaults_are_the_models_own():
         assert dict(RECIPES[name].defaults) == own
 
 
-def test_only_the_transformer_reads_order_and_only_light_models_are_fast():
-    assert [name for name, recipe in RECIPES.items() if recipe.is_sequential] == ["transformer"]
-    fast = {"popularity", "item_knn", "matrix_factorization"}
+def test_only_sequence_models_read_order_and_only_light_models_are_fast():
+    assert [name for name, recipe in RECIPES.items() if recipe.is_sequential] == ["slit", "transformer"]
+    fast = {"popularity", "item_knn", "matrix_factorization", "slit"}
     assert {name for name, recipe in RECIPES.items() if recipe.is_fast} == fast
 
 

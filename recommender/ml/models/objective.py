@@ -11,8 +11,13 @@ from recommender.ml.sampling import NegativeSampler
 from recommender.ml.sequences import Batch, Sequences
 
 
+# Up to this many times as many items as negatives, all of them are worth their price: on
+# MovieLens-100K (1,682 items) +.01 of HR@10 for 1.7 times the CPU of 256 negatives.
+FULL_BELOW = 7
+
+
 class Objective:
-    """Compute the softmax over shared negatives; over all items when they are as few."""
+    """Compute the softmax over shared negatives; over all items when they are few enough."""
 
     def __init__(
         self,
@@ -38,7 +43,7 @@ class Objective:
             return self._loss(batch)
 
     def _loss(self, batch: Batch) -> Tensor:
-        is_full = len(self.everything) <= self.n_negatives
+        is_full = len(self.everything) <= FULL_BELOW * self.n_negatives
         others, log_q = self._others(is_full=is_full)
         items = self._tensor(batch.inputs[:, 1:])  # (B, L-1)
         targets = self._tensor(batch.targets)  # (B, L)
@@ -71,7 +76,7 @@ class Objective:
         return sampled_softmax(positive, logits, log_q, is_hit, weights)
 
     def _others(self, *, is_full: bool) -> tuple[Tensor, Tensor]:
-        if is_full:  # as cheap as sampling, and exact
+        if is_full:
             return self.everything, torch.zeros(len(self.everything), device=self.device)
         items, log_q = self.sampler.draw(self.n_negatives, self.rng)
         return self._tensor(items), self._tensor(log_q.astype(np.float32))
