@@ -1,9 +1,7 @@
 """The linear sequence model."""
 
 import numpy as np
-import pytest
 
-from recommender.ml.models.base import TrainingError
 from recommender.ml.models.pruning import popular_items, strongest
 from recommender.ml.models.slit import Slit, SlitConfig, ridge, windows
 from recommender.ml.scoring import History
@@ -80,10 +78,11 @@ def test_items_beyond_the_cap_neither_speak_nor_are_predicted():
     assert scorer.score([past(1)])[0, 3] == bias[3]
 
 
-def test_people_with_one_event_each_teach_nothing():
+def test_people_with_one_event_each_leave_the_popular_list():
     data = world([(user, 1 + user % 3, user) for user in range(1, 9)], 8, 3)
-    with pytest.raises(TrainingError, match="sequences of events"):
-        fitted(data)
+    scorer = fitted(data).scorer()
+    nobody, somebody = scorer.score([History.empty(), past(2)])
+    np.testing.assert_array_equal(nobody, somebody)
 
 
 def test_the_strongest_weights_stay_by_absolute_value():

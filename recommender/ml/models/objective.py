@@ -10,7 +10,6 @@ from recommender.ml.models.events import Events, TowerModule
 from recommender.ml.sampling import NegativeSampler
 from recommender.ml.sequences import Batch, Sequences
 
-
 # Up to this many times as many items as negatives, all of them are worth their price: on
 # MovieLens-100K (1,682 items) +.01 of HR@10 for 1.7 times the CPU of 256 negatives.
 FULL_BELOW = 7

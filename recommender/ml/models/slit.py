@@ -8,7 +8,7 @@ import numpy as np
 from scipy import linalg, sparse
 
 from recommender.ml.interactions import FloatArray, IntArray, Interactions
-from recommender.ml.models.base import EpochRecord, Export, FitOptions, Recommender, TrainingError
+from recommender.ml.models.base import EpochRecord, Export, FitOptions, Recommender
 from recommender.ml.models.likeness import likeness_vectors
 from recommender.ml.models.pruning import popular_items, strongest, tie_breaker
 from recommender.ml.sequences import Sequences
@@ -34,7 +34,8 @@ class Slit(Recommender):
 
     W = (SᵀS + reg·I)⁻¹ SᵀT, where a row of S is what a user did up to an event, faded by distance,
     and that of T what came next. Differs: the newest event has a map of its own, so S is twice as
-    wide; weights are event strengths; W is cut to its strongest entries.
+    wide; weights are event strengths; W is cut to its strongest entries. Where nobody did two
+    things in a row, popularity is all that is left.
     """
 
     name = "slit"
@@ -48,8 +49,6 @@ class Slit(Recommender):
         pasts, futures = windows(Sequences.of(data), data.n_items, config)
         columns = np.concatenate([chosen + span * (data.n_items + 1) for span in SPANS])
         pasts, futures = pasts[:, columns], futures[:, chosen]
-        if not pasts.nnz:
-            raise TrainingError("nobody did two things in a row; slit needs sequences of events")
         weights = ridge(pasts, futures, config.reg)
         shape = (len(SPANS) * (data.n_items + 1), data.n_items + 1)
         self._rows = strongest(weights, config.n_neighbors, (columns, chosen), shape)

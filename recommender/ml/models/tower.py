@@ -62,7 +62,7 @@ class TowerRecommender(Recommender):
             held = self._held_out(data)
             known = without_items(data, held) if len(held) else data
             self.module = self._build(known, generator).to(self.device)
-            self._cold = {}
+            self._cold: dict[str, Array] = {}
             sequences = Sequences.of(known)
             if options.start is not None:
                 self._begin_from(options.start, known)

@@ -4,13 +4,13 @@ How much an event says depends on how many events lie after it, not on the time 
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
 from recommender.ml.interactions import FloatArray, IntArray
 from recommender.ml.scorers.kind import Pieces, ScorerKind, check_rows
-from recommender.ml.scoring import History, Scorer
+from recommender.ml.scoring import History, Scorer, with_rows
 
 
 @dataclass(frozen=True)
@@ -56,6 +56,21 @@ class TransitionScorer:
             "bias": np.asarray(self.bias[items], np.float32),
             "match": self._match(history)[items].astype(np.float32),
         }
+
+    @property
+    def held_out(self) -> None:
+        """Return that any item can be scored as new: its own weights are told apart."""
+        return
+
+    def cold(self, items: IntArray) -> "TransitionScorer":
+        """Return the scorer with these items following none and followed by none.
+
+        The other weights were found in the presence of these items; that trace stays.
+        """
+        row = np.repeat(np.arange(len(self.indptr) - 1), np.diff(self.indptr)) % len(self.bias)
+        is_gone = np.isin(self.indices, items) | np.isin(row, items)
+        kept = np.where(is_gone, np.zeros(1, self.data.dtype), self.data)
+        return replace(self, data=kept, bias=with_rows(self.bias, items, 0.0))
 
     def _match(self, history: History) -> FloatArray:
         recent = history.last(self.history_length)
