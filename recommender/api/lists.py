@@ -128,6 +128,14 @@ class ShownItemOutput(serializers.Serializer[Any]):
     predicted_rating = serializers.FloatField(allow_null=True)
     reasons = ReasonOutput(many=True)
     token = serializers.CharField(allow_blank=True)
+    chances = serializers.DictField(
+        child=serializers.FloatField(min_value=0, max_value=1),
+        required=False,
+        help_text=gettext_lazy(
+            "How likely a click or a purchase is, by kind; of 100 unseen items with such a score "
+            "at a visit, so many were taken within the version's window"
+        ),
+    )
     uncertainty = serializers.FloatField(allow_null=True, required=False)
     explanation = ExplanationOutput(allow_null=True, required=False)
 
@@ -266,6 +274,8 @@ def _item(item: ShownItem, explain: bool) -> dict[str, Any]:
         "reasons": [_reason(reason) for reason in item.reasons],
         "token": item.token,
     }
+    if item.chances:
+        shown["chances"] = dict(item.chances)
     if explain:
         shown["uncertainty"] = item.uncertainty
         shown["explanation"] = _explanation(item.explanation)

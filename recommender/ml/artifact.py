@@ -19,6 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from recommender.ml.assemble import build_scorer, check_parts, require_files
+from recommender.ml.chances import ChanceModel
 from recommender.ml.interactions import FloatArray, IntArray
 from recommender.ml.manifest import MANIFEST, ArtifactError, FileEntry, Manifest
 from recommender.ml.packing import restore
@@ -42,6 +43,7 @@ __all__ = [
     "load_weights",
     "pack_weights",
     "rating_payload",
+    "read_chances",
     "read_manifest",
     "read_payload",
     "save_artifact",
@@ -67,6 +69,7 @@ class LoadedModel:
     user_feature_names: tuple[str, ...]
     popularity: FloatArray  # (M+1,) decayed, distinct users, at training time
     rating: RatingModel | None
+    chances: tuple[ChanceModel, ...] = ()  # of a click, of a purchase; those that data allowed
 
     def item_number(self, item_id: int) -> int:
         """Return the item's number in this artifact, 0 when it was not there yet."""
@@ -154,6 +157,7 @@ def load_model(folder: Path, *, manifest_sha256: str | None = None) -> LoadedMod
         user_feature_names=manifest.user_feature_names,
         popularity=arrays["popularity"],
         rating=_rating(manifest, arrays),
+        chances=read_chances(manifest),
     )
 
 
@@ -166,6 +170,14 @@ def read_payload(folder: Path, *, manifest_sha256: str | None = None) -> tuple[M
         arrays={name[:-4]: d for name, d in opened.items() if isinstance(d, np.ndarray)},
         raw={name: data for name, data in opened.items() if isinstance(data, bytes)},
     )
+
+
+def read_chances(manifest: Manifest) -> tuple[ChanceModel, ...]:
+    """Return the probability models that a manifest holds. Raises: ArtifactError if malformed."""
+    try:
+        return tuple(ChanceModel.from_dict(plain) for plain in manifest.chances)
+    except (KeyError, TypeError, ValueError) as error:
+        raise ArtifactError(MANIFEST, f"its chances are no models ({error})") from error
 
 
 @dataclass(frozen=True)

@@ -3,7 +3,7 @@
 import hashlib
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, field, fields
 from typing import Any
 
@@ -28,8 +28,12 @@ _TYPES: Mapping[str, type] = {
     "library_versions": dict,
     "extra": dict,
     "members": dict,
+    "chances": list,
     "files": list,
 }
+
+
+_LATER: Mapping[str, Callable[[], Any]] = {"members": dict, "chances": list}  # fields added since
 
 
 class ArtifactError(Exception):
@@ -72,14 +76,16 @@ class Manifest:
     library_versions: dict[str, str] = field(default_factory=dict)
     extra: dict[str, Any] = field(default_factory=dict)
     members: dict[str, str] = field(default_factory=dict)  # of a blend: name → kind of scorer
+    chances: list[dict[str, Any]] = field(default_factory=list)  # `ChanceModel`s, plain
     files: tuple[FileEntry, ...] = ()
     schema_version: int = SCHEMA_VERSION
 
     def encode(self) -> bytes:
         """Return the one byte string that stands for this manifest."""
         entries = asdict(self)
-        if not self.members:  # as manifests were written before there were any
-            del entries["members"]
+        for name in _LATER:  # as manifests were written before there were any
+            if not entries[name]:
+                del entries[name]
         return json.dumps(entries, sort_keys=True, indent=1, ensure_ascii=False).encode()
 
     @property
@@ -101,7 +107,8 @@ class Manifest:
                 found = entries.get("schema_version")
                 reason = f"schema version is {found}, this program reads {SCHEMA_VERSION}"
                 raise ArtifactError(MANIFEST, reason)
-            entries.setdefault("members", {})
+            for name, empty in _LATER.items():
+                entries.setdefault(name, empty())
             if set(entries) != {entry.name for entry in fields(cls)}:
                 raise ArtifactError(MANIFEST, "its keys are not those of this schema version")
             _check_types(entries)

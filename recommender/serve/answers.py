@@ -135,6 +135,7 @@ class ShownItem:
     reasons: tuple[Reason, ...]
     token: str
     explanation: Explanation | None = None
+    chances: Mapping[str, float] = field(default_factory=dict)  # click, purchase → 0–1
 
 
 @dataclass(frozen=True)

@@ -1,6 +1,7 @@
-"""Predict ratings for items about to be shown; silent while there is too little to go by."""
+"""Predict ratings and chances for items about to be shown; silent where too little is known."""
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 
 import numpy as np
 from numpy.typing import NDArray
@@ -10,21 +11,34 @@ from recommender.serve.blend import Scores
 
 @dataclass(frozen=True)
 class Guess:
-    """A predicted rating and its standard deviation, both in rating points."""
+    """A predicted rating with its standard deviation, in rating points, and chances by kind."""
 
-    mean: float
-    deviation: float
+    mean: float | None
+    deviation: float | None
+    chances: Mapping[str, float] = field(default_factory=dict)  # click, purchase → 0–1
 
 
 def guesses(scores: Scores | None, ids: NDArray[np.int64]) -> dict[int, Guess]:
-    """Return the guess for each item that the version knows; empty below three ratings."""
-    rating = scores.served.model.rating if scores else None
-    if scores is None or rating is None or not len(ids):
+    """Return the guess for each item that the version knows.
+
+    No rating below three ratings; no chances where the version saw too few clicks and purchases.
+    """
+    if scores is None or not len(ids):
         return {}
     numbers = np.asarray(scores.served.model.item_numbers(ids), np.int64)
     ids, numbers = ids[numbers > 0], numbers[numbers > 0]
-    predicted = rating.predict(scores.known.history.values, numbers, scores.model_z[numbers])
-    if predicted is None:
-        return {}
-    pairs = zip(ids.tolist(), *(part.tolist() for part in predicted), strict=True)
-    return {pk: Guess(mean, deviation) for pk, mean, deviation in pairs}
+    z, model = scores.model_z[numbers], scores.served.model
+    rated = _ratings(scores, numbers) or ([None] * len(ids), [None] * len(ids))
+    by_kind = {each.kind: each.predict(z).tolist() for each in model.chances}
+    return {
+        pk: Guess(rated[0][at], rated[1][at], {kind: said[at] for kind, said in by_kind.items()})
+        for at, pk in enumerate(ids.tolist())
+    }
+
+
+def _ratings(
+    scores: Scores, numbers: NDArray[np.int64]
+) -> tuple[list[float | None], list[float | None]] | None:
+    rating, values = scores.served.model.rating, scores.known.history.values
+    predicted = rating.predict(values, numbers, scores.model_z[numbers]) if rating else None
+    return None if predicted is None else (predicted[0].tolist(), predicted[1].tolist())

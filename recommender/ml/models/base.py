@@ -19,6 +19,7 @@ from recommender.ml.artifact import (
     save_artifact,
 )
 from recommender.ml.assemble import build_scorer
+from recommender.ml.chances import ChanceModel, fit_chances
 from recommender.ml.evaluation import RATING, decayed_popularity, histories_of
 from recommender.ml.interactions import FloatArray, IntArray, Interactions
 from recommender.ml.progress import EpochRecord, TrainingError
@@ -124,6 +125,7 @@ class Recommender(ABC):
         self.threads = threads
         self.device = device
         self.rating: RatingModel | None = None
+        self.chances: tuple[ChanceModel, ...] = ()
         self._data: Interactions | None = None
         self._popularity: FloatArray | None = None
 
@@ -141,7 +143,7 @@ class Recommender(ABC):
         Args:
             data: what to learn from.
             validation: a later window of the same users and items, never trained on: it gives the
-                validation columns, early stopping, and the rating model. None: all epochs run.
+                validation columns, early stopping, and the models of ratings and chances. None: all epochs run.
             seed: same seed, data, config and threads: same weights.
             start: an earlier artifact of this model to begin from; other models refuse it.
             should_stop: asked before every batch; True ends training with the best epoch so far.
@@ -155,6 +157,8 @@ class Recommender(ABC):
         self._check_finite()
         if validation is not None and not should_stop():
             self.rating = self._fit_rating(data, validation)
+            if len(validation):
+                self.chances = fit_chances(data, validation, self.scorer(), seed)
 
     def scorer(self) -> Scorer:
         """Return a scorer of the present state, built as `load_model` would build it."""
@@ -232,6 +236,7 @@ class Recommender(ABC):
             metrics=dict(context.metrics) if context else {},
             extra=dict(context.extra) if context else {},
             members=export.members,
+            chances=[model.as_dict() for model in self.chances],
             library_versions={library: version(library) for library in libraries},
         )
 
