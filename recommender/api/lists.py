@@ -118,6 +118,16 @@ class ExplanationOutput(serializers.Serializer[Any]):
     path = StepOutput(many=True)
 
 
+class ChanceOutput(serializers.Serializer[Any]):
+    """How likely a click or a purchase is: of unseen items with such a score at a visit, the share
+    that was taken before the window had passed."""
+
+    kind = serializers.ChoiceField(["click", "purchase"])
+    probability = serializers.FloatField(min_value=0, max_value=1)
+    window_days = serializers.FloatField()
+    text = serializers.CharField()
+
+
 class ShownItemOutput(serializers.Serializer[Any]):
     """One item as shown."""
 
@@ -128,14 +138,7 @@ class ShownItemOutput(serializers.Serializer[Any]):
     predicted_rating = serializers.FloatField(allow_null=True)
     reasons = ReasonOutput(many=True)
     token = serializers.CharField(allow_blank=True)
-    chances = serializers.DictField(
-        child=serializers.FloatField(min_value=0, max_value=1),
-        required=False,
-        help_text=gettext_lazy(
-            "How likely a click or a purchase is, by kind; of 100 unseen items with such a score "
-            "at a visit, so many were taken within the version's window"
-        ),
-    )
+    chances = ChanceOutput(many=True, required=False)
     uncertainty = serializers.FloatField(allow_null=True, required=False)
     explanation = ExplanationOutput(allow_null=True, required=False)
 
@@ -275,7 +278,15 @@ def _item(item: ShownItem, explain: bool) -> dict[str, Any]:
         "token": item.token,
     }
     if item.chances:
-        shown["chances"] = dict(item.chances)
+        shown["chances"] = [
+            {
+                "kind": chance.kind,
+                "probability": chance.probability,
+                "window_days": chance.window_days,
+                "text": chance.text,
+            }
+            for chance in item.chances
+        ]
     if explain:
         shown["uncertainty"] = item.uncertainty
         shown["explanation"] = _explanation(item.explanation)

@@ -18,6 +18,7 @@ from recommender.dashboard.charts import (
     scatter,
 )
 from recommender.dashboard.queries_models import Figure, VersionRow
+from recommender.ml.chances import ChanceModel
 
 
 @dataclass(frozen=True)
@@ -109,6 +110,50 @@ def dot_trace(dots: Sequence[Dot]) -> Any:
             "width": 5,
         },
     )
+
+
+def came_true(model: ChanceModel) -> Chart:
+    """Draw what was said against what came true, of people whom the curve had not seen."""
+    said = [bin[0] for bin in model.bins]
+    true = [bin[1] for bin in model.bins]
+    highest = max([*said, *true, 1e-6])
+    ideal = scatter(
+        name=_("said = came true"),
+        x=[0, highest],
+        y=[0, highest],
+        mode="lines",
+        hoverinfo="skip",
+        line={"color": MUTED, "width": 1, "dash": "dot"},
+    )
+    dots = scatter(
+        name=plain(model.kind),
+        x=said,
+        y=true,
+        mode="markers",
+        hovertemplate="%{x:.4f} → %{y:.4f}<extra></extra>",
+        marker={"color": LIGHT[1], "size": 9},
+    )
+    figure = figure_of(
+        [ideal, dots],
+        {
+            "xaxis": {"title": _("Probability said"), "rangemode": "tozero"},
+            "yaxis": {"title": _("Share that came true"), "rangemode": "tozero"},
+        },
+    )
+    reading = _(
+        "Each dot is a tenth of the %(n)s listed items of people held out; on the dotted line, "
+        "what was said came true. On average they differ by %(error)s (expected calibration "
+        "error). Behind the curve stand %(taken)s items taken within %(days)s days of a visit."
+    ) % {
+        "n": words.number(model.n_listed, 0),
+        "error": words.number(model.error, 4),
+        "taken": words.number(model.n_taken, 0),
+        "days": words.number(model.window_days, 1),
+    }
+    rows = [[words.number(a, 4), words.number(b, 4), words.number(n, 0)] for a, b, n in model.bins]
+    columns = [_("Said"), _("Came true"), _("Items")]
+    title = _("Chance of a purchase") if model.kind == "purchase" else _("Chance of a click")
+    return Chart(f"chance-{model.kind}", title, reading, figure, columns, rows, height="short")
 
 
 def by_k(curves: Sequence[tuple[str, Mapping[str, Any]]], metric: str) -> Chart | None:

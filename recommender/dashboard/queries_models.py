@@ -3,12 +3,17 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
+from pathlib import Path
 from typing import Any
+
+from django.conf import settings
 
 from recommender.catalog.models import Catalog
 from recommender.dashboard.queries_traffic import Rate
 from recommender.errors import Missing
 from recommender.evaluate.models import Evaluation
+from recommender.ml.artifact import ArtifactError, read_chances, read_manifest
+from recommender.ml.chances import ChanceModel
 from recommender.promote.models import ModelVersion, Promotion
 from recommender.train.models import TrainingRun
 
@@ -101,6 +106,14 @@ class Switch:
     previous_id: int | None
     action: str
     actor: str
+
+
+def chances_of(version: ModelVersion) -> tuple[ChanceModel, ...]:
+    """Read how well a version's chances came true, from its manifest; none where it is refused."""
+    try:
+        return read_chances(read_manifest(Path(settings.ARTIFACTS_DIR) / version.path))
+    except ArtifactError:  # the page says above what is wrong with it
+        return ()
 
 
 def read_figure(found: Any) -> Figure | None:

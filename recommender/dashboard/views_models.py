@@ -113,6 +113,7 @@ def detail(request: HttpRequest, number: int) -> HttpResponse:
         "segment_metrics": SEGMENT_METRICS,
         "cold": cold_start(measured),
         "charts": drawn,
+        "chances": [charts_models.came_true(c) for c in queries_models.chances_of(row.version)],
         "decisions": queries_models.decisions_about(row.version),
         "verdict": verdict_lines(row.run.verdict if row.run else None),
     }

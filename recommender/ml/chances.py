@@ -196,7 +196,7 @@ def _pairs(data: Interactions, visits: Cases, scorer: Scorer, seed: int) -> Pair
         for column in _of_batch(visits, slice(start, start + BATCH_VISITS), histories, scorer, rng)
     ]
     if not columns:
-        return Pairs(*(np.zeros(0) for _ in range(5)))
+        return Pairs(np.zeros(0, np.int64), *(np.zeros(0) for _ in range(4)))
     return Pairs(*(np.concatenate(parts) for parts in zip(*columns, strict=True)))
 
 

@@ -119,6 +119,23 @@ class Explanation:
 
 
 @dataclass(frozen=True)
+class Chance:
+    """How likely something happens to an item: of so many like it, the share that it happened to.
+
+    Kinds: click, purchase. It counts what happened within the window after a visit.
+    """
+
+    kind: str
+    probability: float
+    window_days: float
+
+    @property
+    def text(self) -> str:
+        """Say it as a count, in the active language."""
+        return texts.chance_text(self.kind, self.probability, self.window_days)
+
+
+@dataclass(frozen=True)
 class ShownItem:
     """One item as shown. `score` is the value before re-rank; `position` is final, 1-based."""
 
@@ -135,7 +152,7 @@ class ShownItem:
     reasons: tuple[Reason, ...]
     token: str
     explanation: Explanation | None = None
-    chances: Mapping[str, float] = field(default_factory=dict)  # click, purchase → 0–1
+    chances: tuple[Chance, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -196,6 +213,9 @@ class ItemWhy:
     score: float
     reasons: tuple[Reason, ...]
     explanation: Explanation
+    predicted_rating: float | None = None
+    uncertainty: float | None = None
+    chances: tuple[Chance, ...] = ()
 
 
 @dataclass(frozen=True)

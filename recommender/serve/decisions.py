@@ -220,7 +220,7 @@ def _shown(
         propensity=slot.p_cond,
         predicted_rating=slot.guess.mean if slot.guess else None,
         uncertainty=slot.guess.deviation if slot.guess else None,
-        chances=slot.guess.chances if slot.guess else {},
+        chances=slot.guess.chances if slot.guess else (),
         reasons=slot.reasons,
         token=make_token(slate_id, position) if is_logged else "",
         explanation=slot.explanation,

@@ -1,11 +1,11 @@
 """Predict ratings and chances for items about to be shown; silent where too little is known."""
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
+from recommender.serve.answers import Chance
 from recommender.serve.blend import Scores
 
 
@@ -15,7 +15,7 @@ class Guess:
 
     mean: float | None
     deviation: float | None
-    chances: Mapping[str, float] = field(default_factory=dict)  # click, purchase → 0–1
+    chances: tuple[Chance, ...] = ()
 
 
 def guesses(scores: Scores | None, ids: NDArray[np.int64]) -> dict[int, Guess]:
@@ -29,9 +29,13 @@ def guesses(scores: Scores | None, ids: NDArray[np.int64]) -> dict[int, Guess]:
     ids, numbers = ids[numbers > 0], numbers[numbers > 0]
     z, model = scores.model_z[numbers], scores.served.model
     rated = _ratings(scores, numbers) or ([None] * len(ids), [None] * len(ids))
-    by_kind = {each.kind: each.predict(z).tolist() for each in model.chances}
+    said = [(each, each.predict(z).tolist()) for each in model.chances]
     return {
-        pk: Guess(rated[0][at], rated[1][at], {kind: said[at] for kind, said in by_kind.items()})
+        pk: Guess(
+            mean=rated[0][at],
+            deviation=rated[1][at],
+            chances=tuple(Chance(each.kind, p[at], each.window_days) for each, p in said),
+        )
         for at, pk in enumerate(ids.tolist())
     }
 

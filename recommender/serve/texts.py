@@ -67,6 +67,24 @@ def _did(type: str) -> str:
     }.get(type, _("You liked “%(title)s”"))
 
 
+def chance_text(kind: str, probability: float, window_days: float) -> str:
+    """Say a probability as a count of visits, so that it can be checked against what happened."""
+    out_of = 100 if probability >= 0.02 else 1000
+    figures = {"out_of": f"{out_of:,}", "n": f"{probability * out_of:.0f}"}
+    figures["days"] = f"{window_days:.1f}".removesuffix(".0")
+    if kind == "purchase":
+        text = _(
+            "Of %(out_of)s visitors with a score like this, about %(n)s bought it within "
+            "%(days)s days"
+        )
+    else:
+        text = _(
+            "Of %(out_of)s visitors with a score like this, about %(n)s opened it within "
+            "%(days)s days"
+        )
+    return text % figures
+
+
 def row_title(kind: str, params: Mapping[str, Any]) -> str:
     """Say a home row's heading, which is its reason."""
     if kind == "because" and "stars" in params:

@@ -11,6 +11,7 @@ from recommender.errors import Missing
 from recommender.serve import past
 from recommender.serve.answers import ItemWhy, ListRequest
 from recommender.serve.candidates import Ranked
+from recommender.serve.guesses import Guess, guesses
 from recommender.serve.past import Past
 from recommender.serve.reasons import Reasoner, insight_into
 from recommender.serve.scene import Scene, open_scene
@@ -50,6 +51,7 @@ def _explain(scene: Scene, before: Past, shown: Impression) -> ItemWhy:
     explanation = reasoner.explanation(pk, score, letter, shown.position)
     record = scene.table.by_id(pk)
     logged = slate.model_version.label if slate.model_version else None
+    guess = guesses(ranked.personal, np.array([pk], np.int64)).get(pk, Guess(None, None))
     return ItemWhy(
         item_id=pk,
         external_id=record.external_id if record else "",
@@ -63,6 +65,9 @@ def _explain(scene: Scene, before: Past, shown: Impression) -> ItemWhy:
         score=score,
         reasons=reasoner.reasons(pk, score, letter),
         explanation=explanation,
+        predicted_rating=guess.mean,
+        uncertainty=guess.deviation,
+        chances=guess.chances,
     )
 
 

@@ -46,6 +46,21 @@ def test_new_users_and_new_items_are_told_beside_the_metrics(api, versions):
     assert [one["cold"] for one in answer["models"]] == [found, {}]
 
 
+def test_a_list_tells_chances_where_the_live_version_has_them(api, versions, items, tmp_path):
+    _old, live = versions
+    folder = tmp_path / "with-chances"
+    live.manifest_sha256 = write_neighbors(folder, items, chances=True).sha256
+    live.path = str(folder)
+    live.save(update_fields=["path", "manifest_sha256"])
+    api.post("events", {"type": "rating", "user": "u1", "item": "f1", "value": 5.0})
+    answer = api.get("recommendations?user=u1").json()
+    assert_conforms(answer, "ListOutput")
+    (chance,) = answer["items"][0]["chances"]
+    assert (chance["kind"], chance["window_days"]) == ("click", 7.0)
+    assert 0.01 <= chance["probability"] <= 0.5
+    assert "opened it within 7 days" in chance["text"]
+
+
 def test_pages_have_no_gap_when_versions_are_added_meanwhile(api, catalog):
     for number in range(1, 6):
         factories.make_version(catalog, number=number)

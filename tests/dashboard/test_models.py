@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import timedelta
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -15,6 +16,7 @@ from recommender.promote import services as promote_services
 from recommender.promote.models import Promotion
 from tests.dashboard.world import NOW, World, measured, switch
 from tests.factories import make_catalog, make_run, make_version
+from tests.serve.conftest import write_neighbors
 
 
 @pytest.fixture
@@ -40,6 +42,20 @@ def test_the_table_shows_state_and_figures(world: World, ops: Client):
     assert "0.150" in page  # NDCG@10 of the live version
     assert "0.130 – 0.170" in page
     assert 'class="is-live"' in page
+
+
+def test_a_version_shows_whether_its_chances_came_true(
+    world: World, ops: Client, settings: Any, tmp_path: Path
+):
+    settings.ARTIFACTS_DIR = tmp_path
+    number = world.live.number
+    assert "came true" not in ops.get(f"/ops/models/{number}/").content.decode()  # no artifact
+    write_neighbors(tmp_path / world.live.path, world.items, chances=True)
+    page = ops.get(f"/ops/models/{number}/").content.decode()
+    assert "Do its chances come true?" in page
+    assert "800 listed items of people held out" in page
+    assert "differ by 0.0100" in page
+    assert "60 items taken within 7.0 days" in page
 
 
 def test_clicks_appear_under_the_version_that_showed_them(world: World, ops: Client):

@@ -1,6 +1,7 @@
 """Probabilities: a world whose truth is known, pooling, silence, determinism."""
 
 import json
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -8,6 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy.special import expit
 
+from recommender.ml.artifact import ArtifactError, load_model
 from recommender.ml.chances import (
     ChanceModel,
     Pairs,
@@ -16,9 +18,37 @@ from recommender.ml.chances import (
     fit_pairs,
     reliability,
 )
-from tests.ml.planted import DAY, world
+from recommender.ml.split import by_time, time_quantile
+from tests.ml.planted import DAY, planted, world
+from tests.ml.small import context_for, trained
 
 KINDS = ("like", "click", "purchase")
+
+
+def test_a_trained_model_carries_its_chances_into_its_artifact_and_back(tmp_path):
+    data = replace(planted(n_users=150, n_items=60, n_events=20), kinds=("click",))
+    early, late = by_time(data, time_quantile(data, 0.3))
+    model = trained("item_knn", early, validation=late)
+    assert [each.kind for each in model.chances] == ["click"]
+    manifest = model.export(tmp_path / "v1", context_for(data))
+    assert load_model(tmp_path / "v1").chances == model.chances
+    again = trained("item_knn", early, validation=late)
+    assert again.export(tmp_path / "v2", context_for(data)) == manifest
+    assert trained("item_knn", early).chances == ()
+
+
+def test_a_manifest_whose_chances_are_no_models_is_refused(tmp_path):
+    data = planted()
+    model = trained("popularity", data)
+    model.chances = (Broken(),)
+    model.export(tmp_path / "v1", context_for(data))
+    with pytest.raises(ArtifactError, match="its chances are no models"):
+        load_model(tmp_path / "v1")
+
+
+class Broken:
+    def as_dict(self):
+        return {"kind": "click", "z": [0.0], "chance": [0.5], "bins": []}
 
 
 class Known:
@@ -140,7 +170,7 @@ def test_a_higher_score_never_means_a_smaller_chance(seed, slope):
         return
     said = model.predict(np.linspace(-5, 5, 101))
     assert (np.diff(said) >= -1e-12).all()
-    assert 0 <= said.min() and said.max() <= 1
+    assert said.min() >= 0 and said.max() <= 1
 
 
 def test_a_pair_that_stands_for_many_counts_as_many():

@@ -100,7 +100,13 @@ class World:
 
 
 def write_neighbors(
-    folder: Any, items: list[Item], *, sign: float = 1.0, rating: bool = False, **fields: Any
+    folder: Any,
+    items: list[Item],
+    *,
+    sign: float = 1.0,
+    rating: bool = False,
+    chances: bool = False,
+    **fields: Any,
 ) -> Manifest:
     """Write an item-kNN artifact: items of one kind are alike, the nearer in number the more."""
     n = len(items)
@@ -142,6 +148,11 @@ def write_neighbors(
         levels = {"history_level": 4.5, "slope": 0.5, "intercept": 0.0}
         spread = {"variance": [0.25, 1.0, 1.0], "low": 0.5, "high": 5.0}
         manifest = replace(manifest, rating=levels | spread)
+    if chances:
+        curve = {"z": [0.0, 2.0], "chance": [0.01, 0.5], "window_days": 7.0}
+        facts = {"n_pairs": 900, "n_taken": 60, "error": 0.01, "n_listed": 800}
+        bins = [[0.02, 0.03, 400], [0.2, 0.2, 400]]
+        manifest = replace(manifest, chances=[{"kind": "click", "bins": bins, **curve, **facts}])
     return save_artifact(folder, manifest, Payload(arrays=arrays))
 
 

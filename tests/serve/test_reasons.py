@@ -16,7 +16,7 @@ from recommender.ml.features import HistoryFacts, ItemFacts, fit_spec, user_vect
 from recommender.ml.scorers.neighbors import NeighborScorer
 from recommender.promote.models import ModelVersion
 from recommender.serve import blend, registry, services
-from recommender.serve.answers import Reason
+from recommender.serve.answers import Chance, Reason
 from recommender.serve.evidence import Evidence, Fact, known_to
 from tests.serve.conftest import World
 
@@ -173,6 +173,25 @@ def test_predicted_ratings_need_three_ratings_and_a_rating_model(world: World):
     assert item.uncertainty == pytest.approx(0.6**0.5)
     world.make_live(world.add_version(state="candidate"))
     assert services.recommend(world.ask(user)).items[0].predicted_rating is None
+
+
+def test_chances_are_told_as_counts_where_the_version_has_them(world: World):
+    user = world.user(0)
+    assert services.recommend(world.ask(user)).items[0].chances == ()
+    world.make_live(world.add_version(state="candidate", chances=True))
+    other = world.user(0)
+    items = services.recommend(world.ask(other)).items
+    said = [item.chances[0].probability for item in items]
+    assert all(0.01 <= p <= 0.5 for p in said) and max(said) > min(said)
+    scores = np.array([item.score for item in items])
+    assert items[int(scores.argmax())].chances[0].probability == max(said)
+    first = services.explain_token(items[0].token, other)
+    assert first.chances == items[0].chances
+    assert Chance("click", 0.034, 7.0).text == (
+        "Of 100 visitors with a score like this, about 3 opened it within 7 days"
+    )
+    assert "Of 1,000 visitors" in Chance("purchase", 0.0034, 2.5).text
+    assert "about 3 bought it within 2.5 days" in Chance("purchase", 0.0034, 2.5).text
 
 
 def test_why_replays_the_logged_score_after_the_person_moved_on(world: World):

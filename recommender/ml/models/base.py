@@ -143,7 +143,8 @@ class Recommender(ABC):
         Args:
             data: what to learn from.
             validation: a later window of the same users and items, never trained on: it gives the
-                validation columns, early stopping, and the models of ratings and chances. None: all epochs run.
+                validation columns, early stopping, and the models of ratings and chances. None: all
+                epochs run.
             seed: same seed, data, config and threads: same weights.
             start: an earlier artifact of this model to begin from; other models refuse it.
             should_stop: asked before every batch; True ends training with the best epoch so far.
