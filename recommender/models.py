@@ -16,7 +16,7 @@ from recommender.collect.models import (
 from recommender.evaluate.models import Evaluation
 from recommender.jobs.models import Job, Worker
 from recommender.prepare.models import Snapshot
-from recommender.promote.models import ModelVersion, Promotion
+from recommender.promote.models import ModelVersion, Promotion, Variant
 from recommender.train.models import Search, TrainingRun, Trial
 
 __all__ = [
@@ -45,5 +45,6 @@ __all__ = [
     "Trial",
     "User",
     "UserState",
+    "Variant",
     "Worker",
 ]

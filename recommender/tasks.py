@@ -66,6 +66,16 @@ def embed_items(*, catalog_id: int | None = None) -> None:
         embed(catalog=catalog, encoder=encoder)
 
 
+@task("measure_variants", minutes=60)
+def measure_variants(*, version_id: int) -> None:
+    """Make and measure the smaller forms of a version."""
+    from recommender.promote.compressing import measure_all  # brings onnx
+    from recommender.promote.models import ModelVersion
+
+    os.nice(max(0, NICENESS - os.nice(0)))
+    measure_all(version=ModelVersion.objects.get(pk=version_id))
+
+
 @task("simulate_visits", minutes=30)
 def simulate_visits(*, catalog_id: int, n: int) -> None:
     """Play `n` made-up visits over the last hour; they are labeled as demo data."""

@@ -143,7 +143,10 @@ CELERY_TASK_IGNORE_RESULT = True
 CELERY_TASK_SERIALIZER = "json"
 CELERY_ACCEPT_CONTENT = ["json"]
 CELERY_TASK_DEFAULT_QUEUE = "default"
-CELERY_TASK_ROUTES = {"recommender.train": {"queue": "learning"}}
+CELERY_TASK_ROUTES = {
+    "recommender.train": {"queue": "learning"},
+    "recommender.measure_variants": {"queue": "learning"},
+}
 CELERY_TASK_ACKS_LATE = False  # the job row redelivers, not the broker: see recommender/jobs
 CELERY_TASK_TIME_LIMIT = 300
 CELERY_TASK_SOFT_TIME_LIMIT = 270

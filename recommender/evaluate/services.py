@@ -56,8 +56,8 @@ def measure(*, version: Version, champion: Version | None, snapshot: Snapshot) -
     ours = enter(version, opened)
     theirs = enter(champion, opened) if champion else None
     outcomes = Outcomes(
-        challenger=_judge(ours, window),
-        champion=_judge(theirs, window) if theirs else None,
+        challenger=judge(ours, window),
+        champion=judge(theirs, window) if theirs else None,
         random=ml.evaluate(
             ml.random_scores(window.setting.n_items, SEED), window.cases, window.setting
         ),
@@ -67,7 +67,8 @@ def measure(*, version: Version, champion: Version | None, snapshot: Snapshot) -
     return _record(version, champion, snapshot, window, outcomes)
 
 
-def _judge(contender: Contender, window: Window) -> Outcome:
+def judge(contender: Contender, window: Window) -> Outcome:
+    """Let a model rank everything at each visit of the window. Costs one scoring of all visits."""
     histories = histories_at(
         window.data,
         window.cases,

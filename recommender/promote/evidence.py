@@ -17,7 +17,7 @@ from recommender.ml.stats import Interval
 from recommender.ml.topk import top_k
 from recommender.prepare.services import OpenSnapshot, open_snapshot
 from recommender.promote.gates import Beside, Evidence
-from recommender.promote.models import ModelVersion
+from recommender.promote.models import ModelVersion, Variant
 from recommender.train.failpoints import hit
 
 METRIC = "ndcg@10"
@@ -70,7 +70,7 @@ def beside(
     return Beside(difference, figure(cold["baselines"][other], metric))
 
 
-def fault_of(version: ModelVersion) -> str:
+def fault_of(version: ModelVersion | Variant) -> str:
     """Return why the artifact cannot serve, or nothing. Reads and hashes every file."""
     try:
         load_model(Path(version.path), manifest_sha256=version.manifest_sha256)

@@ -1,4 +1,4 @@
-"""Rows of `promote`: the versions of a model, and every switch between them."""
+"""Rows of `promote`: the versions of a model, their variants, and every switch between them."""
 
 from typing import ClassVar, Self
 
@@ -35,6 +35,9 @@ class ModelVersion(models.Model):
     path = models.CharField(max_length=500)
     manifest_sha256 = models.CharField(max_length=64)
     size_bytes = models.PositiveBigIntegerField()
+    # Which compressed form serves, named as in `Variant`; empty: the original, as training wrote
+    # it. `path`, `manifest_sha256` and `size_bytes` are those of what serves.
+    variant = models.CharField(max_length=16, blank=True)
     config = models.JSONField(default=dict)
     trained_to = models.DateTimeField()
     train_cpu_s = models.FloatField(default=0.0)
@@ -64,6 +67,52 @@ class ModelVersion(models.Model):
         """Return the name used in the API and on pages, such as `v12`."""
         return f"v{self.number}"
 
+    @property
+    def original_path(self) -> str:
+        """Return the folder that training wrote, which alone has weights. A query for a variant."""
+        if not self.variant:
+            return self.path
+        return self.variants.get(name=Variant.ORIGINAL).path
+
+
+class Variant(models.Model):
+    """One measured form of a version: the original, or a smaller one with its price.
+
+    `figures` holds plain numbers, intervals as in `Evaluation`:
+
+    share, load_ms, latency_ms   bytes beside the original's, and CPU time of one user's list
+    ndcg@10                      {"value": .12, "low": .11, "high": .13, "n": 166}
+    difference                   NDCG@10 minus the original's, paired by user; not in the original
+    overlap                      share of the original's first ten that are in its first ten
+    """
+
+    ORIGINAL = "original"
+
+    class State(models.TextChoices):
+        """Failed ones keep the reason in `error` and cannot serve."""
+
+        READY = "ready"
+        FAILED = "failed"
+
+    version = models.ForeignKey(ModelVersion, models.CASCADE, related_name="variants")
+    name = models.CharField(max_length=16)
+    state = models.CharField(max_length=8, choices=State.choices, default=State.READY)
+    path = models.CharField(max_length=500, blank=True)
+    manifest_sha256 = models.CharField(max_length=64, blank=True)
+    size_bytes = models.PositiveBigIntegerField(default=0)
+    figures = models.JSONField(default=dict)
+    error = models.TextField(blank=True)
+    measured_at = models.DateTimeField()
+
+    class Meta:
+        constraints: ClassVar = [
+            models.UniqueConstraint(fields=["version", "name"], name="variant_name_per_version")
+        ]
+
+    def __str__(self) -> str:
+        """Name the variant."""
+        return f"{self.name} of version {self.version_id}"
+
 
 class Promotion(models.Model):
     """One decision of the gate or of a person: what went live or was refused, by whom, and why."""
@@ -75,6 +124,7 @@ class Promotion(models.Model):
         REFUSE = "refuse"
         ROLL_BACK = "roll_back"
         DISCARD = "discard"
+        VARIANT = "variant"  # another form of the same version serves
 
     catalog = models.ForeignKey("recommender.Catalog", models.CASCADE, related_name="promotions")
     action = models.CharField(max_length=10, choices=Action.choices)

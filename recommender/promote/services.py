@@ -176,7 +176,8 @@ def live_version(catalog: Catalog) -> ModelVersion | None:
 
 def last_refusal(version: ModelVersion) -> Promotion | None:
     """Return the gate's refusal of a version, unless it went live since. One query."""
-    last = version.promotions.exclude(action=Action.DISCARD).order_by("-id").first()
+    other = [Action.DISCARD, Action.VARIANT]  # neither asks the gate nor answers it
+    last = version.promotions.exclude(action__in=other).order_by("-id").first()
     return last if last is not None and last.action == Action.REFUSE else None
 
 

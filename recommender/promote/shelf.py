@@ -8,7 +8,7 @@ import structlog
 from django.conf import settings
 
 from recommender.catalog.models import Catalog
-from recommender.promote.models import ModelVersion
+from recommender.promote.models import ModelVersion, Variant
 
 log = structlog.get_logger(__name__)
 
@@ -36,7 +36,9 @@ def remove_old(*, catalog: Catalog, keep: int = KEEP) -> list[ModelVersion]:
         if ModelVersion.objects.filter(pk=version.pk, state=version.state).update(
             broken_reason=version.broken_reason
         ):
-            shutil.rmtree(version.path, ignore_errors=True)
+            for folder in {version.path, *version.variants.values_list("path", flat=True)} - {""}:
+                shutil.rmtree(folder, ignore_errors=True)
+            version.variants.all().delete()
     return old
 
 
@@ -44,6 +46,7 @@ def remove_orphans(*, now: float | None = None) -> list[Path]:
     """Delete artifact folders that no version owns and nobody touched for an hour."""
     root = Path(settings.ARTIFACTS_DIR)
     owned = set(ModelVersion.objects.filter(broken_reason="").values_list("path", flat=True))
+    owned |= set(Variant.objects.values_list("path", flat=True))
     limit = (time.time() if now is None else now) - ORPHAN_AFTER_S
     removed = []
     for folder in root.glob("*/*") if root.exists() else []:

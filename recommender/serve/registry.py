@@ -136,7 +136,7 @@ def load(key: VersionKey) -> Served | None:
             return None
         served = _read(key)
         if served is not None:
-            _loaded[key] = served
+            _loaded[served.key] = served  # of what was read: the row may have moved on meanwhile
             while len(_loaded) > KEPT:
                 _loaded.popitem(last=False)
         return served
@@ -180,7 +180,7 @@ def _read(key: VersionKey) -> Served | None:
         _refuse(version, f"{type(error).__name__}: {error}", is_lasting=False)
         return None
     return Served(
-        key=key,
+        key=key_of(version),
         strategy=version.strategy,
         recipe=version.model,
         trained_to=version.trained_to,

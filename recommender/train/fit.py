@@ -130,9 +130,9 @@ def _train(
 def _start(run: TrainingRun, opened: OpenSnapshot) -> WarmStart | None:
     """Return where to begin: the base version's weights, if its kind of model has any."""
     base = run.base_version
-    if base is None or not (Path(base.path) / WEIGHTS).exists():
+    if base is None or not (Path(base.original_path) / WEIGHTS).exists():
         return None
-    return WarmStart(Path(base.path), opened.item_ids)
+    return WarmStart(Path(base.original_path), opened.item_ids)
 
 
 def as_row(record: EpochRecord, *, spent_s: float) -> dict[str, Any]:
