@@ -95,9 +95,7 @@ def _original(version: ModelVersion) -> Variant:
     if version.variant:
         return version.variants.get(name=Variant.ORIGINAL)
     facts = {"path": version.path, "manifest_sha256": version.manifest_sha256}
-    return Variant(
-        version=version, name=Variant.ORIGINAL, size_bytes=version.size_bytes, **facts
-    )
+    return Variant(version=version, name=Variant.ORIGINAL, size_bytes=version.size_bytes, **facts)
 
 
 def _measured(bench: Bench, name: str, people: list[History]) -> Variant:

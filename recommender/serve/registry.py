@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from recommender.catalog.models import Catalog
 from recommender.ml.artifact import ArtifactError, LoadedModel, load_model
 from recommender.ml.features import FeatureSpec
+from recommender.ml.manifest import VARIANT
 from recommender.promote.models import ModelVersion, Promotion
 from recommender.serve.items import ItemTable
 from recommender.serve.policy import POLICY
@@ -51,6 +52,11 @@ class Served:
     def label(self) -> str:
         """Return the name that answers carry."""
         return f"v{self.key.number}"
+
+    @property
+    def variant(self) -> str:
+        """Name the compressed form that was loaded; empty for the original."""
+        return str(self.model.manifest.extra.get(VARIANT, {}).get("name", ""))
 
     @cached_property
     def popularity_z(self) -> NDArray[np.float32]:

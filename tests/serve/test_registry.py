@@ -9,9 +9,13 @@ from pathlib import Path
 import pytest
 
 from recommender.collect.models import Slate
+from recommender.ml.artifact import read_manifest
+from recommender.ml.compress import compress
+from recommender.promote import variants
 from recommender.promote.models import ModelVersion
 from recommender.serve import registry, services
 from recommender.serve.registry import VersionKey
+from tests.factories import START
 from tests.serve.conftest import World
 
 
@@ -142,3 +146,39 @@ def _asked(world: World, user):
         return services.recommend(world.ask(user, limit=5))
     finally:
         connection.close()
+
+
+def test_a_chosen_variant_is_loaded_at_the_next_request_and_so_is_the_original(world: World):
+    """The switch moves the hash, so that no process goes on with what it has in memory."""
+    version, user = world.version, world.user(0, 1)
+    assert version is not None
+    folder = Path(version.path)
+    made = compress(folder, folder.parent / "small", "int8")
+    for name, path, manifest in (
+        ("original", folder, read_manifest(folder)),
+        ("int8", folder.parent / "small", made),
+    ):
+        facts = {"manifest_sha256": manifest.sha256, "size_bytes": manifest.n_bytes}
+        version.variants.create(name=name, path=str(path), measured_at=START, **facts)
+
+    def served() -> str:
+        services.recommend(world.ask(user))
+        held = registry.last_live(world.catalog)
+        assert held is not None
+        return held.variant
+
+    seen = [served()]
+    for name in ("int8", "original"):
+        variants.serve(version=version, name=name, actor="ann", reason="smaller")
+        seen.append(served())
+    assert seen == ["", "int8", ""]
+
+
+def test_a_version_that_moved_on_while_it_was_read_is_not_kept_under_its_old_hash(world: World):
+    version = world.version
+    assert version is not None
+    old = registry.VersionKey(version.pk, version.number, "0" * 64)
+    served = registry.load(old)
+    assert served is not None
+    assert served.key.sha256 == version.manifest_sha256
+    assert old not in registry._loaded
