@@ -4,7 +4,14 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
-from bench.settings import READS_TEXT, SMALL_EPOCHS, VARIANTS, Variant, changes
+from bench.settings import (
+    READS_FEATURES,
+    READS_TEXT,
+    SMALL_EPOCHS,
+    VARIANTS,
+    Variant,
+    changes,
+)
 from recommender.ml.recipes import RECIPES
 
 Side = Literal["reference", "ours", "peer"]
@@ -75,7 +82,6 @@ def _own(run: Run, name: str, variant: Variant) -> Entry:
     if run.is_small and "epochs" in RECIPES[model].defaults:
         config["epochs"] = SMALL_EPOCHS
     reads_text = model in READS_TEXT or run.task.endswith("-cold")
-    reads = "nothing" if model == "popularity" else "the newest events, features"
     options = {
         "model": model,
         "config": config,
@@ -87,10 +93,18 @@ def _own(run: Run, name: str, variant: Variant) -> Entry:
         name,
         variant.label,
         "ours",
-        f"{reads}, texts" if reads_text else reads,
+        _reads(model, reads_text=reads_text),
         options,
         tuning="early stop and blend on validation" if not RECIPES[model].is_fast else "none",
     )
+
+
+def _reads(model: str, *, reads_text: bool) -> str:
+    if model == "popularity":
+        return "nothing"
+    if model not in READS_FEATURES:
+        return "the newest events"
+    return "the newest events, features, texts" if reads_text else "the newest events, features"
 
 
 def _filled(run: Run) -> Entry:
@@ -98,7 +112,8 @@ def _filled(run: Run) -> Entry:
     model = "ease" if "ease" in RECIPES else "item_knn"
     label = f"{RECIPES[model].label}, cold items filled from 10 content neighbors"
     row = _own(run, f"{model}-filled", Variant(label, model))
-    return Entry(row.name, row.label, "reference", row.reads, {**row.options, "fill_cold": True})
+    given = {**row.options, "fill_cold": True}
+    return Entry(row.name, row.label, "reference", "the newest events, texts", given)
 
 
 def _classical(seed: int, *, is_small: bool) -> list[Entry]:

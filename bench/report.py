@@ -134,7 +134,7 @@ def _head(dataset: str, seed: int) -> str:
         "Brackets are 95 % intervals from resampling users; one training each, so they hold the "
         "chance of the users, not of the training. All lists, ours and the peers', are judged by "
         "the same code, which agrees with ir-measures on these very lists to 1e-9. RecTools' own "
-        "NDCG differs (it divides by the ideal gain of k hits whatever the user took), so its "
+        "NDCG differs (by default it divides by k hits' gain, whatever the user took), so its "
         "published figures are not comparable with these; its lists are judged here as all others. "
         "Every rating counts as taken. Training CPU is the chosen setting's; tuning CPU is all "
         "settings tried. The peak is of the whole process, ranking included. MRR is within the "

@@ -40,6 +40,9 @@ SETTINGS: Mapping[str, Mapping[str, Mapping[str, Number]]] = {
 # them to all. The others read ids and features, so that the peers, who read ids, are met evenly.
 READS_TEXT = frozenset({"content", "hybrid"})
 
+# Models that read who somebody is and what an item is besides who took what.
+READS_FEATURES = frozenset({"content", "two_tower", "transformer", "hybrid"})
+
 # What a quick run changes: it proves that everything runs, its figures mean nothing.
 SMALL_EPOCHS = 1
 
