@@ -29,7 +29,7 @@ class Catalog(models.Model):
     rating_step = models.FloatField(default=0.5)
     liked_from = models.FloatField(default=4.0)
     goal_metric = models.CharField(max_length=32, default="ndcg@10")
-    default_model = models.CharField(max_length=32, default="transformer")
+    default_model = models.CharField(max_length=32, default="hybrid")
     filters = models.JSONField(default=list)  # item attributes that lists may be filtered by
     notice = models.TextField(blank=True)  # the data's terms, shown on every page of the site
     is_demo = models.BooleanField(default=False)

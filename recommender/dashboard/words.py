@@ -61,10 +61,16 @@ TRIGGERS: dict[str, Promise] = {
 }
 MODELS: dict[str, Promise] = {
     "popularity": gettext_lazy("Popularity"),
+    "content": gettext_lazy("Content"),
+    "user_knn": gettext_lazy("User neighbors"),
     "item_knn": gettext_lazy("Item neighbors"),
+    "ease": gettext_lazy("EASE"),
     "matrix_factorization": gettext_lazy("Matrix factorization"),
     "two_tower": gettext_lazy("Two towers"),
+    "neumf": gettext_lazy("NeuMF"),
+    "caser": gettext_lazy("Caser"),
     "transformer": gettext_lazy("Transformer"),
+    "hybrid": gettext_lazy("Hybrid"),
     "random": gettext_lazy("Random"),
     "champion": gettext_lazy("live version"),
 }

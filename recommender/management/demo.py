@@ -79,7 +79,7 @@ def prepare(data: str) -> Credentials:
     end = started - timedelta(minutes=5)
     play(catalog, Stretch(second, end, VISITS_SECOND, first_visit=VISITS_FIRST))
     credentials = ensure_accounts(catalog)
-    queue_transformer(catalog)
+    queue_default(catalog)
     return credentials
 
 
@@ -202,7 +202,7 @@ def give_history(catalog: Catalog, account: Account) -> None:
         collect.user_for_account(catalog=catalog, account=account)
 
 
-def queue_transformer(catalog: Catalog) -> None:
+def queue_default(catalog: Catalog) -> None:
     """Ask the worker for the default model, once."""
     if TrainingRun.objects.filter(catalog=catalog, model=catalog.default_model).exists():
         return

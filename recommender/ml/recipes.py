@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import Literal
 
-Strategy = Literal["popular", "item_item", "neural"]
+Strategy = Literal["popular", "item_item", "neighbours", "neural"]
 
 
 @dataclass(frozen=True)
@@ -20,6 +20,24 @@ class Recipe:
     defaults: Mapping[str, int | float] = field(default_factory=dict)
 
 
+_TRANSFORMER: Mapping[str, int | float] = {
+    "embedding_size": 64,
+    "n_blocks": 2,
+    "n_heads": 2,
+    "history_length": 50,
+    "dropout": 0.3,
+    "id_dropout": 0.05,
+    "epochs": 30,
+    "warm_epochs": 6,
+    "patience": 12,
+    "learning_rate": 0.002,
+    "reg": 0.0001,
+    "batch_size": 3000,
+    "n_negatives": 256,
+    "horizon": 2,
+    "ppmi_window": 8,
+}
+
 _ALL = (
     Recipe(
         "popularity",
@@ -32,6 +50,18 @@ _ALL = (
         },
     ),
     Recipe(
+        "content",
+        "item_item",
+        "Content",
+        is_sequential=False,
+        is_fast=True,
+        defaults={
+            "half_life_days": 60.0,
+            "history_length": 50,
+            "popularity_weight": 0.1,
+        },
+    ),
+    Recipe(
         "item_knn",
         "item_item",
         "Item neighbors",
@@ -40,6 +70,21 @@ _ALL = (
         defaults={
             "n_neighbors": 100,
             "shrinkage": 20.0,
+            "half_life_scale": 4.0,
+            "half_life_days": 60.0,
+            "history_length": 50,
+        },
+    ),
+    Recipe(
+        "ease",
+        "item_item",
+        "EASE",
+        is_sequential=False,
+        is_fast=True,
+        defaults={
+            "reg": 200.0,
+            "n_neighbors": 100,
+            "max_items": 6000,
             "half_life_scale": 4.0,
             "half_life_days": 60.0,
             "history_length": 50,
@@ -106,23 +151,18 @@ _ALL = (
         "Transformer",
         is_sequential=True,
         is_fast=False,
+        defaults=_TRANSFORMER,
+    ),
+    Recipe(
+        "hybrid",
+        "neural",
+        "Hybrid",
+        is_sequential=True,
+        is_fast=False,
         defaults={
-            "embedding_size": 64,
-            "n_blocks": 2,
-            "n_heads": 2,
-            "history_length": 50,
-            "dropout": 0.3,
-            "id_dropout": 0.05,
-            "epochs": 30,
-            "warm_epochs": 6,
-            "patience": 12,
-            "learning_rate": 0.002,
-            "reg": 0.0001,
-            "batch_size": 3000,
-            "n_negatives": 256,
-            "hold_out_share": 0.05,
-            "horizon": 2,
-            "ppmi_window": 8,
+            **_TRANSFORMER,
+            "member_weight": 1.0,
+            "max_items": 6000,
         },
     ),
 )

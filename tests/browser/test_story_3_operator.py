@@ -84,11 +84,11 @@ def test_the_transformer_of_the_demo_gets_a_verdict_in_words(enter: Enter, api: 
     wait_until_idle(api)
     page = enter("operator")
     page.goto("/ops/jobs/")
-    line = page.locator("tbody tr", has_text="Transformer").filter(has_text="the demo").last
+    line = page.locator("tbody tr", has_text="Hybrid").filter(has_text="the demo").last
     line.get_by_role("link", name=re.compile("Run")).first.click()
     page.wait_for_url(re.compile(r"/ops/jobs/\d+/"))
     verdict = page.locator(".gate b").inner_text()
-    print(f"\nthe demo's transformer, {state_text(page)}: {verdict}")
+    print(f"\nthe demo's hybrid, {state_text(page)}: {verdict}")
     assert INTERVAL.search(verdict), verdict
     assert page.locator(".checks li").count() >= 4
     run = api("GET", f"/api/v1/training-runs/{page.url.rstrip('/').split('/')[-1]}").json
@@ -121,7 +121,7 @@ def test_retraining_is_live_and_ends_with_a_verdict(enter: Enter, api: Client) -
 def test_a_training_stops_within_five_seconds(enter: Enter, api: Client) -> None:
     wait_until_idle(api)
     page = enter("operator")
-    run = start_training(page, "transformer")
+    run = start_training(page, "hybrid")
     page.wait_for_function(
         "() => /Epoch [1-9]/.test(document.querySelector('[data-show=epoch_text]').textContent)",
         timeout=120_000,

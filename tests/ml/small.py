@@ -8,10 +8,13 @@ from recommender.ml.models.base import ExportContext
 SMALL = {
     "popularity": {},
     "item_knn": {"shrinkage": 1.0, "n_neighbors": 20},
+    "content": {},
+    "ease": {"reg": 5.0},
     "matrix_factorization": {"embedding_size": 8, "epochs": 4, "reg": 1.0},
     "slit": {"reg": 1.0},
     "two_tower": {"embedding_size": 16, "hidden_size": 16, "epochs": 12, "batch_size": 200},
     "transformer": {"embedding_size": 16, "epochs": 15, "batch_size": 200, "dropout": 0.1},
+    "hybrid": {"embedding_size": 16, "epochs": 15, "batch_size": 200, "dropout": 0.1},
 }
 NAMES = sorted(MODELS)
 

@@ -3,6 +3,9 @@
 from collections.abc import Mapping
 
 from recommender.ml.models.base import Recommender
+from recommender.ml.models.content import Content
+from recommender.ml.models.ease import EASE
+from recommender.ml.models.hybrid import Hybrid
 from recommender.ml.models.item_knn import ItemKNN
 from recommender.ml.models.matrix_factorization import MatrixFactorization
 from recommender.ml.models.popularity import Popularity
@@ -12,5 +15,15 @@ from recommender.ml.models.two_tower import TwoTower
 
 MODELS: Mapping[str, type[Recommender]] = {
     model.name: model
-    for model in (Popularity, ItemKNN, MatrixFactorization, Slit, TwoTower, Transformer)
+    for model in (
+        Popularity,
+        Content,
+        ItemKNN,
+        EASE,
+        Slit,
+        MatrixFactorization,
+        TwoTower,
+        Transformer,
+        Hybrid,
+    )
 }

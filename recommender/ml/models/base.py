@@ -167,6 +167,10 @@ class Recommender(ABC):
         manifest = self._manifest(export, None)
         return build_scorer(manifest, {**self._shared(), **export.arrays}, export.raw)
 
+    def exported(self) -> Export:
+        """Return what a scorer is built from, for a model that blends this one in."""
+        return self._export(self._fitted())
+
     def export(self, folder: Path, context: ExportContext) -> Manifest:
         """Write the artifact; `folder` must not exist yet."""
         data = self._fitted()

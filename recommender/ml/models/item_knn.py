@@ -11,9 +11,9 @@ from recommender.ml.interactions import FloatArray, Interactions
 from recommender.ml.models.base import EpochRecord, Export, FitOptions, Recommender
 from recommender.ml.models.decay import decayed_weights
 from recommender.ml.models.likeness import likeness_vectors
+from recommender.ml.models.neighbor_lists import export_lists
 
 BLOCK = 2_048  # rows of the item–item product held at once
-BIAS_SHARE = 1e-3  # of the weakest stored likeness: enough to break ties, too little to decide
 
 
 @dataclass(frozen=True)
@@ -46,21 +46,11 @@ class ItemKNN(Recommender):
 
     def _export(self, data: Interactions) -> Export:
         del data
-        popularity = self._shared()["popularity"]
-        weakest = self._neighbors.data.min() if self._neighbors.nnz else 1.0
-        bias = popularity * (BIAS_SHARE * weakest / max(popularity.max(), 1e-9))
         numbers = {
             "half_life_days": self.config.half_life_days,
             "history_length": self.config.history_length,
         }
-        arrays = {
-            "indptr": self._neighbors.indptr.astype(np.int64),
-            "indices": self._neighbors.indices.astype(np.int32),
-            "data": self._neighbors.data.astype(np.float32),
-            "item_bias": bias.astype(np.float32),
-            "vectors": self._vectors,
-        }
-        return Export("neighbors", numbers, arrays)
+        return export_lists(self._neighbors, self._shared()["popularity"], self._vectors, numbers)
 
 
 def taken(data: Interactions, half_life_scale: float) -> sparse.csr_matrix:

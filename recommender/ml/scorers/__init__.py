@@ -7,9 +7,11 @@ from recommender.ml.scorers.fold_in import FOLD_IN
 from recommender.ml.scorers.kind import ScorerKind
 from recommender.ml.scorers.neighbors import NEIGHBORS
 from recommender.ml.scorers.popularity import POPULARITY
+from recommender.ml.scorers.profile import PROFILE
 from recommender.ml.scorers.tower import TOWERS
 from recommender.ml.scorers.transitions import TRANSITIONS
 
 SCORERS: Mapping[str, ScorerKind] = {
-    kind.name: kind for kind in (POPULARITY, NEIGHBORS, FOLD_IN, TOWERS, TRANSITIONS, BLEND)
+    kind.name: kind
+    for kind in (POPULARITY, PROFILE, NEIGHBORS, FOLD_IN, TOWERS, TRANSITIONS, BLEND)
 }

@@ -56,12 +56,12 @@ class BlendScorer:
         return self.tower.similar(item)
 
     def parts(self, history: History, items: IntArray) -> dict[str, FloatArray]:
-        """Split into the tower's parts and one part for each member."""
+        """Split into the tower's parts and one part a member; parts of one name are added up."""
         split = self.tower.parts(history, items)
         for name, member in self.members.items():
             if member.weight:
                 scores = standardized(member.scorer.score([history]))[0]
-                split[name] = member.weight * scores[items]
+                split[name] = split.get(name, 0.0) + member.weight * scores[items]
         return split
 
     @property

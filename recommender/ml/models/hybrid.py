@@ -1,0 +1,84 @@
+"""Blend a transformer with models that err elsewhere; a later window says how much of each."""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+
+from recommender.ml.blending import collect, fit_weights
+from recommender.ml.interactions import Interactions
+from recommender.ml.models.base import EpochRecord, Export, FitOptions, Recommender
+from recommender.ml.models.content import Content
+from recommender.ml.models.ease import EASE, EASEConfig
+from recommender.ml.models.item_knn import ItemKNN
+from recommender.ml.models.popularity import Popularity
+from recommender.ml.models.transformer import Transformer, TransformerConfig
+from recommender.ml.scorers.blend import WEIGHT, BlendScorer
+from recommender.ml.scorers.kind import UNDER
+from recommender.ml.validation import watch
+
+SHARES = (0.0, 0.1, 0.2, 0.3, 0.5, 0.75, 1.0)  # of the largest weight: what validation picks from
+USUAL = {"neighbors": 0.3, "content": 0.0, "popularity": 0.0}  # shares, without validation
+
+
+@dataclass(frozen=True)
+class HybridConfig(TransformerConfig):
+    """Set the transformer, and how much the other members may count."""
+
+    member_weight: float = 1.0  # the largest weight of one member's standardized scores
+    max_items: int = 6_000  # of EASE; beyond it item neighbors, which need no square table
+
+
+class Hybrid(Transformer):
+    """Add standardized scores of EASE, content and popularity to a transformer's (Burke 2002, §3).
+
+    All members learn from the same data; only the weights are fitted on the validation window,
+    and the usual ones stand where there is none. A catalog with more than `max_items` items takes
+    item neighbors in EASE's place. A warm start refines the transformer of an earlier hybrid; the
+    other members take seconds and are fitted anew.
+    """
+
+    name = "hybrid"
+    Config = HybridConfig
+    config: HybridConfig
+
+    def _epochs(self, data: Interactions, options: FitOptions) -> Iterator[EpochRecord]:
+        self._members = self._fitted_members(data, options.seed)
+        largest = self.config.member_weight
+        self.weights = {name: USUAL[name] * largest for name in self._members}
+        yield from super()._epochs(data, options)
+        watched = watch(data, options.validation, options.seed)
+        scorer = self.scorer()
+        if watched is None or not isinstance(scorer, BlendScorer) or options.should_stop():
+            return
+        grid = [share * largest for share in SHARES]
+        self.weights = fit_weights(collect(scorer, watched), self.weights, grid)
+
+    def _fitted_members(self, data: Interactions, seed: int) -> dict[str, Export]:
+        is_small = data.n_items <= self.config.max_items
+        neighbors: Recommender = (
+            EASE(EASEConfig(max_items=self.config.max_items), threads=self.threads)
+            if is_small
+            else ItemKNN(threads=self.threads)
+        )
+        models = {"neighbors": neighbors, "content": Content(), "popularity": Popularity()}
+        members = {}
+        for name, model in models.items():
+            for _ in model.fit(data, seed=seed):
+                pass
+            members[name] = model.exported()
+        return members
+
+    def _export(self, data: Interactions) -> Export:
+        tower = super()._export(data)
+        numbers, arrays = dict(tower.scoring), dict(tower.arrays)
+        # Only what each member looks like to others differs, and in a blend nobody asks for it.
+        arrays["vectors"] = self._members["content"].arrays["vectors"]
+        for name, member in self._members.items():
+            own: Mapping[str, float] = {**member.scoring, WEIGHT: self.weights[name]}
+            numbers |= {name + UNDER + key: value for key, value in own.items()}
+            arrays |= {
+                name + UNDER + stem: array
+                for stem, array in member.arrays.items()
+                if stem != "vectors"
+            }
+        kinds = {name: member.kind for name, member in self._members.items()}
+        return Export("blend", numbers, arrays, tower.raw, kinds)
