@@ -1,13 +1,13 @@
 """Compare items with the mean of what a user took: what the content model is exported to."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
 from recommender.ml.interactions import FloatArray, IntArray
 from recommender.ml.scorers.kind import Pieces, ScorerKind
-from recommender.ml.scoring import History, Scorer, cosine_to, event_strengths
+from recommender.ml.scoring import History, Scorer, cosine_to, event_strengths, with_rows
 
 
 @dataclass(frozen=True)
@@ -51,6 +51,15 @@ class ProfileScorer:
             "bias": np.asarray(self.bias[items], np.float32),
             "content": np.asarray(self.vectors[items] @ profile, np.float32),
         }
+
+    @property
+    def held_out(self) -> None:
+        """Return that any item can be scored as new: only its trace of popularity is learned."""
+        return
+
+    def cold(self, items: IntArray) -> "ProfileScorer":
+        """Return the scorer with nobody having taken these items; what they are like stays."""
+        return replace(self, bias=with_rows(self.bias, items, 0.0))
 
 
 def build(pieces: Pieces) -> Scorer:

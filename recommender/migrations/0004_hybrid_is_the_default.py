@@ -3,7 +3,8 @@ from django.db import migrations, models
 
 class Migration(migrations.Migration):
     dependencies = [
-        ("recommender", "0001_initial"),
+        ("recommender", "0002_evaluation_cold"),
+        ("recommender", "0003_search_for_settings"),
     ]
 
     operations = [
