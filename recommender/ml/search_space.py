@@ -53,6 +53,18 @@ Space = Mapping[str, Knob]
 _HALF_LIVES = Range(0.25, 32.0, is_log=True)
 _NEGATIVES = Choice((64, 128, 256, 512))
 
+_TRANSFORMER: Space = {
+    "embedding_size": Choice((32, 64, 96, 128)),
+    "n_blocks": Range(1, 3),
+    "n_heads": Choice((1, 2, 4)),
+    "dropout": Range(0.0, 0.6),
+    "id_dropout": Range(0.0, 0.4),
+    "learning_rate": Range(0.0003, 0.01, is_log=True),
+    "reg": Range(0.000001, 0.1, is_log=True),
+    "n_negatives": _NEGATIVES,
+    "horizon": Range(1, 5),
+}
+
 _SPACES: dict[str, Space] = {
     "popularity": {"half_life_scale": Range(0.02, 20.0, is_log=True)},
     "item_knn": {
@@ -61,6 +73,18 @@ _SPACES: dict[str, Space] = {
         "half_life_scale": _HALF_LIVES,
         "half_life_days": Range(3.0, 1000.0, is_log=True),
         "history_length": Range(5, 50, is_log=True),
+    },
+    "content": {
+        "half_life_days": Range(3.0, 1000.0, is_log=True),
+        "history_length": Range(5, 50, is_log=True),
+        "popularity_weight": Range(0.001, 3.0, is_log=True),
+    },
+    "ease": {
+        "reg": Range(5.0, 2000.0, is_log=True),
+        "n_neighbors": Range(20, 400, is_log=True),
+        "half_life_scale": _HALF_LIVES,
+        "half_life_days": Range(3.0, 1000.0, is_log=True),
+        "history_length": Range(5, 200, is_log=True),
     },
     "matrix_factorization": {
         "embedding_size": Range(8, 128, is_log=True),
@@ -86,17 +110,8 @@ _SPACES: dict[str, Space] = {
         "n_negatives": _NEGATIVES,
         "horizon": Range(1, 5),
     },
-    "transformer": {
-        "embedding_size": Choice((32, 64, 96, 128)),
-        "n_blocks": Range(1, 3),
-        "n_heads": Choice((1, 2, 4)),
-        "dropout": Range(0.0, 0.6),
-        "id_dropout": Range(0.0, 0.4),
-        "learning_rate": Range(0.0003, 0.01, is_log=True),
-        "reg": Range(0.000001, 0.1, is_log=True),
-        "n_negatives": _NEGATIVES,
-        "horizon": Range(1, 5),
-    },
+    "transformer": _TRANSFORMER,
+    "hybrid": {**_TRANSFORMER, "member_weight": Range(0.2, 3.0, is_log=True)},
 }
 
 SPACES: Mapping[str, Space] = MappingProxyType(_SPACES)
