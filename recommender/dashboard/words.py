@@ -62,13 +62,10 @@ TRIGGERS: dict[str, Promise] = {
 MODELS: dict[str, Promise] = {
     "popularity": gettext_lazy("Popularity"),
     "content": gettext_lazy("Content"),
-    "user_knn": gettext_lazy("User neighbors"),
     "item_knn": gettext_lazy("Item neighbors"),
     "ease": gettext_lazy("EASE"),
     "matrix_factorization": gettext_lazy("Matrix factorization"),
     "two_tower": gettext_lazy("Two towers"),
-    "neumf": gettext_lazy("NeuMF"),
-    "caser": gettext_lazy("Caser"),
     "transformer": gettext_lazy("Transformer"),
     "hybrid": gettext_lazy("Hybrid"),
     "random": gettext_lazy("Random"),
@@ -92,7 +89,6 @@ METRICS: dict[str, Promise] = {
 STRATEGIES: dict[str, Promise] = {
     "neural": gettext_lazy("Deep"),
     "item_item": gettext_lazy("Similar"),
-    "neighbours": gettext_lazy("Like minds"),
     "mean": gettext_lazy("Public favorites"),
     "popular": gettext_lazy("Popular"),
     "cold_start": gettext_lazy("Popular and new"),

@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from recommender.ml.evaluation import per_user_mean
-from recommender.ml.interactions import FloatArray
+from recommender.ml.interactions import FloatArray, IntArray
 from recommender.ml.metrics import ndcg_at_k
 from recommender.ml.scorers.blend import BlendScorer, standardized
 from recommender.ml.topk import mask_seen, top_k
@@ -79,7 +79,7 @@ def fit_weights(
     return weights
 
 
-def _part(watched: Watched, chosen: FloatArray) -> Watched:
+def _part(watched: Watched, chosen: IntArray) -> Watched:
     cases = watched.cases
     picked = replace(
         cases,

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import Literal
 
-Strategy = Literal["popular", "item_item", "neighbours", "neural"]
+Strategy = Literal["popular", "item_item", "neural"]
 
 
 @dataclass(frozen=True)
@@ -34,6 +34,7 @@ _TRANSFORMER: Mapping[str, int | float] = {
     "reg": 0.0001,
     "batch_size": 3000,
     "n_negatives": 256,
+    "hold_out_share": 0.05,
     "horizon": 2,
     "ppmi_window": 8,
 }
@@ -79,14 +80,14 @@ _ALL = (
         "ease",
         "item_item",
         "EASE",
-        is_sequential=False,
+        is_sequential=True,
         is_fast=True,
         defaults={
             "reg": 200.0,
             "n_neighbors": 100,
             "max_items": 6000,
             "half_life_scale": 4.0,
-            "half_life_days": 60.0,
+            "fade": 0.93,
             "history_length": 50,
         },
     ),

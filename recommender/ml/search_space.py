@@ -83,7 +83,7 @@ _SPACES: dict[str, Space] = {
         "reg": Range(5.0, 2000.0, is_log=True),
         "n_neighbors": Range(20, 400, is_log=True),
         "half_life_scale": _HALF_LIVES,
-        "half_life_days": Range(3.0, 1000.0, is_log=True),
+        "fade": Range(0.7, 1.0),
         "history_length": Range(5, 200, is_log=True),
     },
     "matrix_factorization": {

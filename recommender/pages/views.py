@@ -30,7 +30,6 @@ FROM_MODEL = ("for_you", "because", "exploring")
 STRATEGIES = {
     "neural": gettext_lazy("Deep"),
     "item_item": gettext_lazy("Similar"),
-    "neighbours": gettext_lazy("Like minds"),
     "mean": gettext_lazy("Public favorites"),
     "popular": gettext_lazy("Popular"),
     "cold_start": gettext_lazy("Popular and new"),

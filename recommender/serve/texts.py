@@ -46,10 +46,11 @@ def component_text(name: str) -> str:
         "taste": _("Who else took it, and what they took"),
         "content": _("What it is about"),
         "content_text": _("What its text says"),
-        "content_image": _("What its picture shows"),
-        "content_audio": _("What it sounds like"),
+        "content_picture": _("What its picture shows"),
+        "content_sound": _("What it sounds like"),
         "features": _("Its category, price and other facts"),
         "neighbors": _("People who took what you took"),
+        "transitions": _("What people took next"),
         "popularity": _("How popular it is, while little is known of you"),
         "rest": _("What changed since the list was made"),
     }.get(part, part.replace("_", " "))

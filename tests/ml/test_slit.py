@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from recommender.ml.models.pruning import popular_items, strongest
+from recommender.ml.models.neighbor_lists import popular_items, strongest
 from recommender.ml.models.slit import Slit, SlitConfig, ridge, windows
 from recommender.ml.scoring import History
 from recommender.ml.sequences import Sequences

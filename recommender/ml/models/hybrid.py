@@ -10,13 +10,29 @@ from recommender.ml.models.content import Content
 from recommender.ml.models.ease import EASE, EASEConfig
 from recommender.ml.models.item_knn import ItemKNN
 from recommender.ml.models.popularity import Popularity
+from recommender.ml.models.slit import Slit
 from recommender.ml.models.transformer import Transformer, TransformerConfig
 from recommender.ml.scorers.blend import WEIGHT, BlendScorer
 from recommender.ml.scorers.kind import UNDER
 from recommender.ml.validation import watch
 
-SHARES = (0.0, 0.1, 0.2, 0.3, 0.5, 0.75, 1.0)  # of the largest weight: what validation picks from
-USUAL = {"neighbors": 0.3, "content": 0.0, "popularity": 0.0}  # shares, without validation
+SHARES = (
+    0.0,
+    0.1,
+    0.2,
+    0.3,
+    0.4,
+    0.5,
+    0.65,
+    0.8,
+    1.0,
+)  # of the largest weight: what validation picks from
+USUAL = {
+    "transitions": 0.2,
+    "neighbors": 0.2,
+    "content": 0.0,
+    "popularity": 0.0,
+}  # shares, without validation
 
 
 @dataclass(frozen=True)
@@ -28,12 +44,13 @@ class HybridConfig(TransformerConfig):
 
 
 class Hybrid(Transformer):
-    """Add standardized scores of EASE, content and popularity to a transformer's (Burke 2002, §3).
+    """Add standardized scores of simpler models to a transformer's (Burke 2002, section 3).
 
-    All members learn from the same data; only the weights are fitted on the validation window,
-    and the usual ones stand where there is none. A catalog with more than `max_items` items takes
-    item neighbors in EASE's place. A warm start refines the transformer of an earlier hybrid; the
-    other members take seconds and are fitted anew.
+    Members: item transitions (SLIT), EASE, content, popularity. All learn from the same data; only
+    the weights are fitted on the validation window, and the usual ones stand where there is none. A
+    catalog with more than `max_items` items takes item neighbors in EASE's place. A warm start
+    refines the transformer of an earlier hybrid; the other members take seconds and are fitted
+    anew.
     """
 
     name = "hybrid"
@@ -59,7 +76,12 @@ class Hybrid(Transformer):
             if is_small
             else ItemKNN(threads=self.threads)
         )
-        models = {"neighbors": neighbors, "content": Content(), "popularity": Popularity()}
+        models = {
+            "transitions": Slit(threads=self.threads),
+            "neighbors": neighbors,
+            "content": Content(),
+            "popularity": Popularity(),
+        }
         members = {}
         for name, model in models.items():
             for _ in model.fit(data, seed=seed):

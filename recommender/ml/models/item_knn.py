@@ -11,7 +11,7 @@ from recommender.ml.interactions import FloatArray, Interactions
 from recommender.ml.models.base import EpochRecord, Export, FitOptions, Recommender
 from recommender.ml.models.decay import decayed_weights
 from recommender.ml.models.likeness import likeness_vectors
-from recommender.ml.models.neighbor_lists import export_lists
+from recommender.ml.models.neighbor_lists import list_arrays
 
 BLOCK = 2_048  # rows of the item–item product held at once
 
@@ -50,7 +50,8 @@ class ItemKNN(Recommender):
             "half_life_days": self.config.half_life_days,
             "history_length": self.config.history_length,
         }
-        return export_lists(self._neighbors, self._shared()["popularity"], self._vectors, numbers)
+        arrays = list_arrays(self._neighbors, self._shared()["popularity"], self._vectors)
+        return Export("neighbors", numbers, arrays)
 
 
 def taken(data: Interactions, half_life_scale: float) -> sparse.csr_matrix:

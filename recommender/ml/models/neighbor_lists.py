@@ -1,28 +1,52 @@
-"""Store item–item weights as lists, for models that add them up over a history."""
+"""Keep and store item–item weights as lists, for models that add them up over a history."""
 
 import numpy as np
 from scipy import sparse
 
-from recommender.ml.interactions import FloatArray
-from recommender.ml.models.base import Export
+from recommender.ml.artifact import Array
+from recommender.ml.evaluation import distinct_users
+from recommender.ml.interactions import FloatArray, IntArray, Interactions
 
 BIAS_SHARE = 1e-3  # of the weakest stored weight: enough to break ties, too little to decide
 
 
-def export_lists(
-    lists: sparse.csr_matrix,
-    popularity: FloatArray,
-    vectors: FloatArray,
-    numbers: dict[str, float],
-) -> Export:
-    """Return what the scorer kind "neighbors" reads: row j holds what an event with j adds."""
+def list_arrays(
+    lists: sparse.csr_matrix, popularity: FloatArray, vectors: FloatArray
+) -> dict[str, Array]:
+    """Return the arrays of stored lists: row j holds what an event with j adds."""
     weakest = np.abs(lists.data).min() if lists.nnz else 1.0
     bias = popularity * (BIAS_SHARE * weakest / max(popularity.max(), 1e-9))
-    arrays = {
+    return {
         "indptr": lists.indptr.astype(np.int64),
         "indices": lists.indices.astype(np.int32),
         "data": lists.data.astype(np.float32),
         "item_bias": bias.astype(np.float32),
         "vectors": vectors,
     }
-    return Export("neighbors", numbers, arrays)
+
+
+def popular_items(data: Interactions, most: int) -> IntArray:
+    """Return, rising, the numbers of the `most` items that most people took; none nobody took."""
+    counts = distinct_users(data)
+    ranked = np.lexsort((np.arange(len(counts)), -counts))[:most]
+    return np.sort(ranked[counts[ranked] > 0])
+
+
+def strongest(
+    weights: FloatArray, n: int, places: tuple[IntArray, IntArray], shape: tuple[int, int]
+) -> sparse.csr_matrix:
+    """Keep each row's `n` largest weights by absolute value, as a CSR matrix of `shape`.
+
+    Args:
+        weights: (X, Y) dense.
+        places: rows (X,) and columns (Y,) of `shape` at which they stand, both rising.
+    """
+    rows, columns = places
+    n = min(n, weights.shape[1])
+    # A stable order: among equals the lower number stays, the same on every machine.
+    order = np.sort(np.argsort(-np.abs(weights), axis=1, kind="stable")[:, :n], axis=1)
+    kept = np.take_along_axis(weights, order, axis=1)
+    where = np.repeat(rows, n), columns[order].ravel()
+    matrix = sparse.csr_matrix((kept.ravel(), where), shape=shape)
+    matrix.eliminate_zeros()
+    return matrix

@@ -10,7 +10,7 @@ from scipy import linalg, sparse
 from recommender.ml.interactions import FloatArray, IntArray, Interactions
 from recommender.ml.models.base import EpochRecord, Export, FitOptions, Recommender
 from recommender.ml.models.likeness import likeness_vectors
-from recommender.ml.models.pruning import popular_items, strongest, tie_breaker
+from recommender.ml.models.neighbor_lists import list_arrays, popular_items, strongest
 from recommender.ml.sequences import Sequences
 
 SPANS = (0, 1)  # the newest event speaks by rows of its own, all earlier ones share theirs
@@ -58,13 +58,9 @@ class Slit(Recommender):
     def _export(self, data: Interactions) -> Export:
         del data
         arrays = {
-            "indptr": self._rows.indptr.astype(np.int64),
-            "indices": self._rows.indices.astype(np.int32),
-            "data": self._rows.data.astype(np.float32),
+            **list_arrays(self._rows, self._shared()["popularity"], self._vectors),
             "firsts": np.array(SPANS, np.int64),
             "fades": np.array([1.0, self.config.fade]),
-            "item_bias": tie_breaker(self._shared()["popularity"], self._rows),
-            "vectors": self._vectors,
         }
         return Export("transitions", {"history_length": self.config.history_length}, arrays)
 

@@ -52,7 +52,7 @@ def test_keeping_everything_changes_nothing():
 
 def test_a_users_score_is_the_sum_of_their_items_rows():
     data = planted(rated=False)
-    scorer = trained("ease", data, n_neighbors=30, half_life_days=0.0).scorer()
+    scorer = trained("ease", data, n_neighbors=30, fade=1.0).scorer()
     weights = solve(taken(data, 4.0)[:, 1:], 5.0)
     expected = weights[[3, 8]].sum(axis=0)
     np.testing.assert_allclose(scorer.score([history([4, 9])])[0, 1:], expected, atol=1e-4)

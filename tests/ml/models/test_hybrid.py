@@ -16,7 +16,7 @@ from tests.ml.small import context_for, small, trained
 
 DATA = planted(rated=False)
 TRAIN, LATER = by_time(DATA, time_quantile(DATA, 0.25))
-MEMBERS = {"neighbors", "content", "popularity"}
+MEMBERS = ("transitions", "neighbors", "content", "popularity")
 
 
 @pytest.fixture(scope="module")
@@ -57,12 +57,14 @@ def test_item_neighbors_stand_in_for_ease_in_a_larger_catalog():
 def test_what_members_share_is_stored_once_and_the_rest_under_their_names(model, tmp_path):
     manifest = model.export(tmp_path / "v1", context_for(TRAIN))
     assert manifest.members == {
-        "neighbors": "neighbors",
+        "transitions": "transitions",
+        "neighbors": "transitions",
         "content": "profile",
         "popularity": "popularity",
     }
     names = [entry.name for entry in manifest.files]
     assert [name for name in names if name.endswith("vectors.npy")] == [
+        "cold_vectors.npy",
         "item_vectors.npy",
         "vectors.npy",
     ]

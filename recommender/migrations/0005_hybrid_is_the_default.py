@@ -4,7 +4,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
     dependencies = [
         ("recommender", "0002_evaluation_cold"),
-        ("recommender", "0003_search_for_settings"),
+        ("recommender", "0004_variants_of_versions"),
     ]
 
     operations = [

@@ -17,7 +17,7 @@ def move_back(apps: StateApps, schema_editor: BaseDatabaseSchemaEditor) -> None:
 
 class Migration(migrations.Migration):
     dependencies = [
-        ("recommender", "0004_hybrid_is_the_default"),
+        ("recommender", "0005_hybrid_is_the_default"),
     ]
 
     operations = [migrations.RunPython(move, move_back)]
