@@ -64,6 +64,7 @@ MODELS: dict[str, Promise] = {
     "content": gettext_lazy("Content"),
     "item_knn": gettext_lazy("Item neighbors"),
     "ease": gettext_lazy("EASE"),
+    "slit": gettext_lazy("Item transitions"),
     "matrix_factorization": gettext_lazy("Matrix factorization"),
     "two_tower": gettext_lazy("Two towers"),
     "transformer": gettext_lazy("Transformer"),
