@@ -11,7 +11,6 @@ from datetime import UTC, datetime, timedelta
 import structlog
 from celery import shared_task
 from celery.exceptions import SoftTimeLimitExceeded
-from django.conf import settings
 from django.db import transaction
 from django.utils.translation import gettext as _
 
@@ -58,12 +57,11 @@ def train(*, run_id: int) -> None:
 @task("embed_items", minutes=30)
 def embed_items(*, catalog_id: int | None = None) -> None:
     """Give items their missing content vectors; of one catalog, or of all."""
-    from recommender.catalog.embed import embed_items as embed
-    from recommender.ml.encoders import choose, load_encoder
+    from recommender.catalog import embed
 
-    encoder = load_encoder(choose("text", settings.ENCODER_TEXT))
     for catalog in catalogs(catalog_id):
-        embed(catalog=catalog, encoder=encoder)
+        for encoder in embed.encoders_for(catalog):
+            embed.embed_items(catalog=catalog, encoder=encoder)
 
 
 @task("measure_variants", minutes=60)

@@ -15,6 +15,7 @@ DATA_DIR.mkdir(parents=True, exist_ok=True)
 ARTIFACTS_DIR = DATA_DIR / "artifacts"
 SNAPSHOTS_DIR = DATA_DIR / "snapshots"
 IMPORTS_DIR = DATA_DIR / "imports"
+MEDIA_DIR = env.folder("RECLOOP_MEDIA", DATA_DIR / "media")  # pictures and sounds of items
 
 # --- Security ------------------------------------------------------------------------------
 DEBUG = env.flag("DEBUG")

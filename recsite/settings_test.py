@@ -9,6 +9,7 @@ DATA_DIR = Path(tempfile.mkdtemp(prefix="recloop-test-"))
 ARTIFACTS_DIR = DATA_DIR / "artifacts"
 SNAPSHOTS_DIR = DATA_DIR / "snapshots"
 IMPORTS_DIR = DATA_DIR / "imports"
+MEDIA_DIR = DATA_DIR / "media"
 STATIC_ROOT = DATA_DIR / "static"
 STATIC_ROOT.mkdir()
 WHITENOISE_USE_FINDERS = True

@@ -31,6 +31,13 @@ def address() -> serializers.CharField:
     return serializers.CharField(max_length=2000, allow_blank=True, allow_null=True, default="")
 
 
+def media_file(help_text: Any) -> serializers.CharField:
+    """Describe a file below the media folder."""
+    return serializers.CharField(
+        max_length=500, allow_blank=True, allow_null=True, default=None, help_text=help_text
+    )
+
+
 class ItemFields(Strict):
     """The whole of an item: a PUT replaces what was there."""
 
@@ -48,6 +55,12 @@ class ItemFields(Strict):
     )
     image_url = address()
     audio_url = address()
+    picture = media_file(
+        gettext_lazy("For the encoder: a path below the media folder; null keeps, empty removes")
+    )
+    sound = media_file(
+        gettext_lazy("For the encoder: a path below the media folder; null keeps, empty removes")
+    )
     is_hidden = serializers.BooleanField(default=False)
     attributes = serializers.DictField(default=dict)
 
@@ -74,6 +87,8 @@ class ItemOutput(serializers.Serializer[Any]):
     expires_at = UtcTime(allow_null=True)
     image_url = serializers.SerializerMethodField(help_text=gettext_lazy("Null: no image"))
     audio_url = serializers.SerializerMethodField(help_text=gettext_lazy("Null: no audio"))
+    picture = serializers.CharField(help_text=gettext_lazy("Empty: no picture"))
+    sound = serializers.CharField(help_text=gettext_lazy("Empty: no sound"))
     is_hidden = serializers.BooleanField()
     attributes = serializers.DictField()
     created_at = UtcTime()

@@ -82,9 +82,14 @@ class Item(models.Model):
     expires_at = models.DateTimeField(null=True)
     image_url = models.CharField(max_length=2000, blank=True)
     audio_url = models.CharField(max_length=2000, blank=True)
+    # Paths below the media folder, for encoders; nothing is ever fetched from the addresses above.
+    picture = models.CharField(max_length=500, blank=True)
+    sound = models.CharField(max_length=500, blank=True)
     attributes = models.JSONField(default=dict)
     is_hidden = models.BooleanField(default=False)
     text_hash = models.CharField(max_length=64)  # SHA-256 of what the text encoder reads
+    picture_hash = models.CharField(max_length=64, blank=True)  # SHA-256 of the file
+    sound_hash = models.CharField(max_length=64, blank=True)
     changed_seq = models.PositiveBigIntegerField()
     created_at = models.DateTimeField()
     updated_at = models.DateTimeField()
@@ -105,17 +110,30 @@ class Item(models.Model):
 class ItemVector(models.Model):
     """What one encoder read from one item. Vectors of different encoders are never mixed."""
 
+    class Modality(models.TextChoices):
+        """What was read."""
+
+        TEXT = "text"
+        PICTURE = "picture"
+        SOUND = "sound"
+
     item = models.ForeignKey(Item, models.CASCADE, related_name="vectors")
+    modality = models.CharField(max_length=10, choices=Modality.choices, default=Modality.TEXT)
     encoder_id = models.CharField(max_length=100)
     encoder_version = models.CharField(max_length=50)
     dimension = models.PositiveIntegerField()
     vector = models.BinaryField()  # float32, little-endian, length `dimension`
-    text_hash = models.CharField(max_length=64)
+    source_hash = models.CharField(max_length=64)  # the item's digest when it was read
+    source_mark = models.CharField(max_length=60, blank=True)  # size and time of the file
+    problem = models.CharField(max_length=200, blank=True)  # why the vector is zeros
     created_at = models.DateTimeField()
 
     class Meta:
         constraints: ClassVar = [
-            models.UniqueConstraint(fields=["item", "encoder_id"], name="item_vector_per_encoder")
+            models.UniqueConstraint(
+                fields=["item", "modality", "encoder_id", "encoder_version"],
+                name="item_vector_per_encoder_version",
+            )
         ]
 
     def __str__(self) -> str:

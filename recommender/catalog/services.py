@@ -11,6 +11,7 @@ from django.db.models import F
 from django.utils.translation import gettext as _
 
 from recommender import clock
+from recommender.catalog import media
 from recommender.catalog.models import Catalog, Item, Scenario
 from recommender.catalog.rules import DEFAULT_RULES
 from recommender.catalog.text import text_hash
@@ -32,6 +33,7 @@ _LIMITS: Mapping[str, int] = {
     "audio_url": 2000,
 }
 _LISTS = ("categories", "tags", "creators")
+_MEDIA = ("picture", "sound")
 _MOST_ENTRIES = 200
 _COLUMNS = (
     *("title", "description", "categories", "tags", "creators", "price", "sales", "language"),
@@ -56,6 +58,8 @@ class ItemInput:
     expires_at: datetime | None = None
     image_url: str = ""
     audio_url: str = ""
+    picture: str | None = None  # a path below the media folder; None keeps what is stored
+    sound: str | None = None
     is_hidden: bool = False
     attributes: Mapping[str, Any] = field(default_factory=dict)
 
@@ -108,11 +112,12 @@ def put_items(*, catalog: Catalog, items: Sequence[ItemInput]) -> list[Item]:
         return []
     seq = _next_seq(catalog)
     moment = clock.now()
+    kept, columns = _kept_media(catalog, latest)
     Item.objects.bulk_create(
-        [_row(catalog, latest[key], seq, moment) for key in sorted(latest)],
+        [_row(catalog, latest[key], seq, moment, kept.get(key, {})) for key in sorted(latest)],
         update_conflicts=True,
         unique_fields=["catalog", "external_id"],
-        update_fields=[*_COLUMNS, "text_hash", "changed_seq", "updated_at"],
+        update_fields=[*_COLUMNS, *columns, "text_hash", "changed_seq", "updated_at"],
     )
     stored = {
         row.external_id: row
@@ -183,6 +188,18 @@ def check_item(item: ItemInput) -> None:
     for name in ("image_url", "audio_url"):
         detail = _("%(field)s must start with https://, http:// or /.") % {"field": name}
         _require(_is_address(getattr(item, name)), name, detail)
+    _check_media(item)
+
+
+def _check_media(item: ItemInput) -> None:
+    for name in _MEDIA:
+        path = getattr(item, name)
+        if not path:
+            continue
+        try:
+            media.path_of(name, path)
+        except BadData as problem:
+            raise BadItem(name, str(problem)) from None
 
 
 def _require(is_fine: bool, name: str, detail: str) -> None:
@@ -221,8 +238,34 @@ def _next_seq(catalog: Catalog) -> int:
     return catalog.items_seq
 
 
-def _row(catalog: Catalog, item: ItemInput, seq: int, moment: datetime) -> Item:
+def _kept_media(
+    catalog: Catalog, items: Mapping[str, ItemInput]
+) -> tuple[dict[str, dict[str, str]], list[str]]:
+    """Return what items keep of their files, and the columns to write: none if nobody names one.
+
+    Runs a query only when some items name a file and others do not.
+    """
+    named = [name for name in _MEDIA if any(getattr(i, name) is not None for i in items.values())]
+    columns = [column for name in named for column in (name, f"{name}_hash")]
+    silent = [
+        key for key, item in items.items() if any(getattr(item, name) is None for name in named)
+    ]
+    if not silent:
+        return {}, columns
+    rows = Item.objects.filter(catalog=catalog, external_id__in=silent)
+    return {row.pop("external_id"): row for row in rows.values("external_id", *columns)}, columns
+
+
+def _row(
+    catalog: Catalog, item: ItemInput, seq: int, moment: datetime, kept: Mapping[str, str]
+) -> Item:
     fields = asdict(item) | {name: list(getattr(item, name)) for name in _LISTS}
+    for name in _MEDIA:
+        if fields[name] is None:
+            fields[name] = kept.get(name, "")
+            fields[f"{name}_hash"] = kept.get(f"{name}_hash", "")
+        elif fields[name]:
+            fields[f"{name}_hash"] = media.digest(media.path_of(name, fields[name]))
     return Item(
         catalog=catalog,
         text_hash=text_hash(item),

@@ -20,7 +20,7 @@ from recommender.accounts import keys
 from recommender.accounts.models import Account, ApiKey
 from recommender.accounts.services import create_account
 from recommender.catalog import films
-from recommender.catalog.embed import embed_items, missing_vectors
+from recommender.catalog.embed import embed_items, encoders_for, missing_vectors
 from recommender.catalog.models import Catalog, ImportRun
 from recommender.catalog.services import create_catalog
 from recommender.collect import services as collect
@@ -28,7 +28,6 @@ from recommender.collect.models import User, UserState
 from recommender.errors import NotReady, Refused
 from recommender.jobs.services import enqueue
 from recommender.management.progress import step
-from recommender.ml.encoders import choose, load_encoder
 from recommender.simulate import generated
 from recommender.simulate.services import Stretch, played, simulate
 from recommender.tasks import run_now
@@ -114,14 +113,15 @@ def load_items_and_ratings(catalog: Catalog, data: str) -> None:
 
 
 def embed(catalog: Catalog) -> None:
-    """Let the text encoder of the settings read every item that it has not read yet."""
+    """Let the encoders of the settings read every item that they have not read yet."""
     try:
-        encoder = load_encoder(choose("text", settings.ENCODER_TEXT))
+        encoders = encoders_for(catalog)
     except NotReady as error:
         raise NotReady(f"{error} Or start with ENCODER_TEXT=hashing.") from error
-    if missing_vectors(catalog=catalog, encoder=encoder):
-        with step(f"Reading items ({encoder.id})") as bar:
-            embed_items(catalog=catalog, encoder=encoder, progress=bar)
+    for encoder in encoders:
+        if missing_vectors(catalog=catalog, encoder=encoder):
+            with step(f"Reading items ({encoder.id})") as bar:
+                embed_items(catalog=catalog, encoder=encoder, progress=bar)
 
 
 def train_fast(catalog: Catalog, model: str, moment: datetime) -> None:

@@ -13,7 +13,12 @@ from django.db.migrations.executor import MigrationExecutor
 from recommender import clock
 from recommender.accounts import keys
 from recommender.catalog import imports
-from recommender.catalog.embed import embed_items, missing_vectors
+from recommender.catalog.embed import (
+    embed_items,
+    encoder_names,
+    encoders_for,
+    missing_vectors,
+)
 from recommender.catalog.models import Catalog
 from recommender.catalog.services import create_catalog as make_catalog
 from recommender.collect import services as collect
@@ -22,7 +27,7 @@ from recommender.jobs.models import Job
 from recommender.jobs.services import enqueue, workers_alive
 from recommender.management.progress import step
 from recommender.ml.artifact import ArtifactError, load_model
-from recommender.ml.encoders import choose, load_encoder
+from recommender.ml.encoders import load_encoder
 from recommender.promote import services as promotions
 from recommender.promote.models import ModelVersion
 from recommender.serve import services as serve
@@ -66,7 +71,7 @@ def doctor(options: Options) -> Health:  # noqa: ARG001 - all operations take op
         lines.append(_migrations())
     if lines[-1].is_good:
         lines += [_workers(), *_models()]
-    return Health([*lines, _encoder(), _disk(), _clock()])
+    return Health([*lines, *_encoders(), _disk(), _clock()])
 
 
 def _database() -> Line:
@@ -112,12 +117,17 @@ def _models() -> list[Line]:
     return lines
 
 
-def _encoder() -> Line:
-    try:
-        encoder = load_encoder(choose("text", settings.ENCODER_TEXT))
-    except RecommenderError as error:
-        return Line("encoder", False, str(error))
-    return Line("encoder", True, f"{encoder.id}, {encoder.dimension} numbers a text")
+def _encoders() -> list[Line]:
+    lines = []
+    for modality, name in encoder_names().items():
+        try:
+            encoder = load_encoder(name, modality, settings.ENCODER_API_KEY)
+        except RecommenderError as error:
+            lines.append(Line(f"{modality} encoder", False, str(error)))
+            continue
+        text = f"{encoder.id} {encoder.version}, {encoder.dimension} numbers a {modality}"
+        lines.append(Line(f"{modality} encoder", True, text))
+    return lines
 
 
 def _disk() -> Line:
@@ -174,10 +184,12 @@ def import_file(options: Options) -> list[dict[str, Any]]:
 
 def embed(options: Options) -> dict[str, Any]:
     """Embed what is missing or has changed."""
-    encoder, catalog = load_encoder(choose("text", settings.ENCODER_TEXT)), _catalog(options)
-    with step("Reading items") as bar:
-        done = embed_items(catalog=catalog, encoder=encoder, progress=bar)
-    left = missing_vectors(catalog=catalog, encoder=encoder)
+    catalog = _catalog(options)
+    done = left = 0
+    for encoder in encoders_for(catalog):
+        with step(f"Reading items ({encoder.id})") as bar:
+            done += embed_items(catalog=catalog, encoder=encoder, progress=bar)
+        left += missing_vectors(catalog=catalog, encoder=encoder)
     return {"embedded": done, "missing": left}
 
 

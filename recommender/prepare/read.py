@@ -14,7 +14,7 @@ from django.db import connection
 from recommender.catalog.models import Catalog, Item, ItemVector
 from recommender.collect.models import Event, User
 from recommender.ml.encoders import encoder_id
-from recommender.ml.interactions import BoolArray, FloatArray, IntArray
+from recommender.ml.interactions import BoolArray, FloatArray, IntArray, Modality
 
 ROWS_AT_ONCE = 50_000
 KEYS_AT_ONCE = 500  # SQLite's oldest limit is 999 parameters
@@ -122,30 +122,48 @@ def read_attributes(user_ids: IntArray) -> list[Mapping[str, Any]]:
     return [found.get(int(key)) or {} for key in user_ids]
 
 
-def read_vectors(*, catalog: Catalog, encoder: str, item_ids: IntArray) -> FloatArray:
-    """Read one encoder's unit vectors, shape (M+1, C); zeros where an item has none. One query.
+def read_content(
+    *, catalog: Catalog, encoders: Mapping[str, str], item_ids: IntArray
+) -> tuple[FloatArray, tuple[Modality, ...]]:
+    """Read the items' content vectors, one block of unit rows per modality. One query.
 
     Args:
-        encoder: its name in settings.
+        encoders: modality → the encoder's name in settings.
         item_ids: (M+1,) sorted database keys, [0] = 0.
-    Returns: C is 0 when no item has been embedded. While a new version of the encoder is at work,
-        the version that has done most items counts, since versions must not be mixed.
+    Returns: (M+1, C) and the modalities in the order of the blocks; zeros where an item has no
+        vector, C = 0 when nothing was embedded. Encoders and versions are never mixed: of each
+        modality, the one that has read most items counts, so that while a new one is at work the
+        old one serves; at equal counts it is the one in the settings.
     """
-    rows = ItemVector.objects.filter(item__catalog=catalog, encoder_id=encoder_id(encoder))
-    found: dict[tuple[str, int], tuple[list[int], list[bytes]]] = {}
-    columns = rows.order_by("pk").values_list("encoder_version", "item_id", "vector")
-    for version, key, blob in columns.iterator(chunk_size=2000):
-        keys, blobs = found.setdefault((version, len(blob)), ([], []))
-        keys.append(key)
-        blobs.append(bytes(blob))
-    if not found:
-        return np.zeros((len(item_ids), 0), dtype=np.float32)
-    keys, blobs = max(found.values(), key=lambda entry: len(entry[0]))
-    table = np.frombuffer(b"".join(blobs), dtype="<f4").reshape(len(blobs), -1)
+    rows = ItemVector.objects.filter(item__catalog=catalog, modality__in=list(encoders))
+    columns = ("modality", "encoder_id", "encoder_version", "item_id", "vector")
+    found: dict[str, dict[tuple[str, str, int], dict[int, bytes]]] = {}
+    for modality, *encoder, key, blob in rows.values_list(*columns).iterator(chunk_size=2000):
+        name = (encoder[0], encoder[1], len(blob))
+        found.setdefault(modality, {}).setdefault(name, {})[key] = bytes(blob)
+    blocks, modalities = [np.zeros((len(item_ids), 0), dtype=np.float32)], []
+    for modality, name in encoders.items():
+        sets = found.get(modality, {})
+        wanted = encoder_id(name)
+        if not sets:
+            continue
+        best = max(sets, key=lambda one: (len(sets[one]), one[0] == wanted, one))
+        block = _unit_block(sets[best], item_ids)
+        if block.any():
+            blocks.append(block)
+            modalities.append(Modality(modality, block.shape[1], f"{best[0]}@{best[1]}"))
+    return np.concatenate(blocks, axis=1), tuple(modalities)
+
+
+def _unit_block(blobs: Mapping[int, bytes], item_ids: IntArray) -> FloatArray:
+    keys = np.array(list(blobs), dtype=np.int64)
+    table = np.frombuffer(b"".join(blobs.values()), dtype="<f4").reshape(len(keys), -1)
     lengths = np.linalg.norm(table, axis=1, keepdims=True)
-    vectors = np.zeros((len(item_ids), table.shape[1]), dtype=np.float32)
-    vectors[np.searchsorted(item_ids, keys)] = table / np.where(lengths > 0, lengths, 1.0)
-    return vectors
+    place = np.minimum(np.searchsorted(item_ids, keys), len(item_ids) - 1)
+    known = item_ids[place] == keys  # an item may have come since the items were read
+    block = np.zeros((len(item_ids), table.shape[1]), dtype=np.float32)
+    block[place[known]] = (table / np.where(lengths > 0, lengths, 1.0))[known]
+    return block
 
 
 def _taken_back() -> str:

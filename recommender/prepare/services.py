@@ -11,9 +11,9 @@ import numpy as np
 from django.conf import settings
 
 from recommender import clock
+from recommender.catalog.embed import encoder_names
 from recommender.catalog.models import Catalog
 from recommender.errors import BadData, NotReady
-from recommender.ml.encoders import choose
 from recommender.ml.features import FeatureSpec
 from recommender.ml.interactions import IntArray, Interactions
 from recommender.ml.split import quantile
@@ -59,12 +59,14 @@ def freeze(
     split_at = _split(cleaned, test_share, catalog)
     cleaned = supersede(cleaned, arrays, split_at)
     user_ids = tables.number_rows(cleaned.table.user)
+    content, modalities = read.read_content(
+        catalog=catalog, encoders=encoder_names(), item_ids=item_ids
+    )
     described = tables.Described(
         attributes=read.read_attributes(user_ids[1:]),
         items=items,
-        content=read.read_vectors(
-            catalog=catalog, encoder=choose("text", settings.ENCODER_TEXT), item_ids=item_ids
-        ),
+        content=content,
+        modalities=modalities,
     )
     moments = tables.Moments(split_at=split_at, until=int(until.timestamp()))
     interactions, spec = tables.build(cleaned, rules, described, moments)

@@ -18,7 +18,7 @@ from recommender.ml.features import (
     item_matrix,
     user_matrix,
 )
-from recommender.ml.interactions import FloatArray, IntArray, Interactions
+from recommender.ml.interactions import FloatArray, IntArray, Interactions, Modality
 from recommender.prepare.clean import DAY_S, Cleaned, Rules
 from recommender.prepare.read import EventTable, ItemRow, categories_of
 
@@ -32,6 +32,7 @@ class Described:
     attributes: Sequence[Mapping[str, Any]]  # of the users in the order of `user_ids`, from [1]
     items: Sequence[ItemRow]  # in the order of `item_ids`, from [1]
     content: FloatArray  # (M+1, C)
+    modalities: tuple[Modality, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -104,6 +105,7 @@ def build(
         item_features=np.vstack([np.zeros((1, item_rows.shape[1])), item_rows]).astype(np.float32),
         item_feature_names=spec.item_names,
         content=described.content,
+        modalities=described.modalities,
     )
     return interactions, spec
 

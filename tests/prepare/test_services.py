@@ -9,6 +9,7 @@ import pytest
 
 from recommender.catalog.models import ItemVector
 from recommender.errors import BadData, NotReady
+from recommender.ml.interactions import Modality
 from recommender.prepare.services import freeze, open_snapshot
 from tests.factories import START, make_catalog, make_event, make_item, make_user
 
@@ -163,12 +164,13 @@ def test_shuffling_later_events_leaves_the_training_part_unchanged(world):  # T-
 def test_vectors_of_the_catalogs_encoder_come_along_at_unit_length(world):
     catalog, _users, items = world
     vector = np.array([3.0, 4.0], dtype="<f4")
-    fields = {"encoder_version": "1", "dimension": 2, "text_hash": "0", "created_at": START}
+    fields = {"encoder_version": "1", "dimension": 2, "source_hash": "0", "created_at": START}
     ItemVector.objects.create(
         item=items[1], encoder_id="hashing", vector=vector.tobytes(), **fields
     )
-    ItemVector.objects.create(item=items[0], encoder_id="other", vector=b"1234", **fields)
-    content = open_snapshot(freeze(catalog=catalog, until=UNTIL)).interactions.content
+    frozen = open_snapshot(freeze(catalog=catalog, until=UNTIL)).interactions
+    content = frozen.content
+    assert frozen.modalities == (Modality("text", 2, "hashing@1"),)
     np.testing.assert_allclose(content, [[0, 0], [0, 0], [0.6, 0.8], *[[0, 0]] * 8], atol=1e-6)
 
 

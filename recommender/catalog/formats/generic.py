@@ -1,8 +1,9 @@
 """Generic CSV and JSONL. Columns are named as the fields of the API's bodies.
 
 items: id, title, description, categories, tags, creators, price, sales, language, published_at,
-expires_at, image_url, audio_url, is_hidden, attributes. users: id, attributes. events: type, user,
-item, value, occurred_at, event_id, reason, session_id. In CSV, lists are separated by `|`, and each
+expires_at, image_url, audio_url, picture, sound (paths below the media folder), is_hidden,
+attributes. users: id, attributes. events: type, user, item, value, occurred_at, event_id, reason,
+session_id. In CSV, lists are separated by `|`, and each
 column `attributes.x` is the attribute x.
 """
 
@@ -41,7 +42,7 @@ REQUIRED: Mapping[str, tuple[str, ...]] = {
     USERS: ("id",),
     EVENTS: ("type", "user", "occurred_at"),
 }
-TEXTS = ("title", "description", "language", "image_url", "audio_url")
+TEXTS = ("title", "description", "language", "image_url", "audio_url", "picture", "sound")
 LISTS = ("categories", "tags", "creators")
 MOMENTS = ("published_at", "expires_at")
 KNOWN: Mapping[str, frozenset[str]] = {
