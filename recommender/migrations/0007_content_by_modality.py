@@ -6,7 +6,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('recommender', '0003_search_for_settings'),
+        ('recommender', '0006_catalogs_move_to_the_hybrid'),
     ]
 
     operations = [
