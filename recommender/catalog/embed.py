@@ -158,7 +158,11 @@ def _embed_batch(items: Sequence[Item], encoder: Encoder) -> None:
     sources, problems = _sources(items, encoder.modality)
     marks = [media.mark(source) if isinstance(source, Path) else "" for source in sources]
     # Encoding takes far longer than writing: no transaction is open meanwhile.
-    vectors = encoder.encode(sources, lambda place, why: problems.setdefault(place, why) and None)
+
+    def skipped(place: int, why: str) -> None:
+        problems.setdefault(place, why)
+
+    vectors = encoder.encode(sources, skipped)
     if problems:
         log.info("not_read", modality=encoder.modality, n=len(problems))
     moment = clock.now()

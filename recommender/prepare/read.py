@@ -142,9 +142,9 @@ def read_content(
         name = (encoder[0], encoder[1], len(blob))
         found.setdefault(modality, {}).setdefault(name, {})[key] = bytes(blob)
     blocks, modalities = [np.zeros((len(item_ids), 0), dtype=np.float32)], []
-    for modality, name in encoders.items():
+    for modality, setting in encoders.items():
         sets = found.get(modality, {})
-        wanted = encoder_id(name)
+        wanted = encoder_id(setting)
         if not sets:
             continue
         best = max(sets, key=lambda one: (len(sets[one]), one[0] == wanted, one))

@@ -60,7 +60,7 @@ def freeze(
     cleaned = supersede(cleaned, arrays, split_at)
     user_ids = tables.number_rows(cleaned.table.user)
     content, modalities = read.read_content(
-        catalog=catalog, encoders=encoder_names(), item_ids=item_ids
+        catalog=catalog, encoders=dict(encoder_names().items()), item_ids=item_ids
     )
     described = tables.Described(
         attributes=read.read_attributes(user_ids[1:]),

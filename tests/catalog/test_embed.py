@@ -16,15 +16,17 @@ pytestmark = pytest.mark.django_db
 class Counting:
     """Encodes by length, and counts what it was given."""
 
-    id = "counting"
     dimension = 2
+    modality = "text"
 
-    def __init__(self, version: str = "1", dies_after: int = 10**9):
+    def __init__(self, version: str = "1", dies_after: int = 10**9, id: str = "counting"):
+        self.id = id
         self.version = version
         self.read: list[str] = []
         self.dies_after = dies_after
 
-    def encode(self, texts):
+    def encode(self, texts, skipped=None):
+        del skipped
         if len(self.read) >= self.dies_after:
             raise KeyboardInterrupt
         self.read.extend(texts)
@@ -48,7 +50,7 @@ def test_every_item_gets_its_vector_and_progress_is_told(catalog, monkeypatch):
     assert told == [(2, 5), (4, 5), (5, 5)]
     vector = ItemVector.objects.get(item__external_id="3")
     assert np.frombuffer(bytes(vector.vector), "<f4").tolist() == [6.0, 1.0]
-    assert vector.text_hash == Item.objects.get(external_id="3").text_hash
+    assert vector.source_hash == Item.objects.get(external_id="3").text_hash
 
 
 def test_a_second_run_encodes_nothing(catalog):
@@ -77,12 +79,15 @@ def test_a_new_version_of_the_encoder_reads_everything_again(catalog):
     assert ItemVector.objects.count() == 5
 
 
-def test_two_encoders_keep_vectors_side_by_side(catalog):
-    other = Counting()
-    other.id = "other"
+def test_the_last_encoders_vectors_stay_until_the_new_one_has_read_everything(catalog, monkeypatch):
+    monkeypatch.setattr(embed, "BATCH", 2)
     embed_items(catalog=catalog, encoder=Counting())
-    embed_items(catalog=catalog, encoder=other)
-    assert ItemVector.objects.count() == 10
+    with pytest.raises(KeyboardInterrupt):
+        embed_items(catalog=catalog, encoder=Counting(id="other", dies_after=4))
+    assert ItemVector.objects.filter(encoder_id="counting").count() == 5
+    assert ItemVector.objects.filter(encoder_id="other").count() == 4
+    embed_items(catalog=catalog, encoder=Counting(id="other"))
+    assert set(ItemVector.objects.values_list("encoder_id", flat=True)) == {"other"}
 
 
 def test_a_killed_run_keeps_its_batches_and_goes_on(catalog, monkeypatch):

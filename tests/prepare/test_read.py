@@ -8,13 +8,14 @@ import numpy as np
 import pytest
 
 from recommender.catalog.models import ItemVector
+from recommender.ml.interactions import Modality
 from recommender.prepare.read import (
     ItemRow,
     _seconds,
     categories_of,
     read_attributes,
+    read_content,
     read_events,
-    read_vectors,
 )
 from tests.factories import START, make_catalog, make_event, make_item, make_user
 
@@ -69,18 +70,49 @@ def test_vectors_of_two_versions_are_never_mixed():
             encoder_version=version,
             dimension=2,
             vector=np.array(vector, dtype="<f4").tobytes(),
-            text_hash="0",
+            source_hash="0",
             created_at=START,
         )
     ids = np.array([0, *(item.pk for item in items)])
-    vectors = read_vectors(catalog=catalog, encoder="hashing", item_ids=ids)
-    assert vectors.tolist() == [[0, 0], [1, 0], [0, 1], [0, 0]]
+    content, modalities = read_content(catalog=catalog, encoders={"text": "hashing"}, item_ids=ids)
+    assert content.tolist() == [[0, 0], [1, 0], [0, 1], [0, 0]]
+    assert modalities == (Modality("text", 2, "hashing@2"),)
+
+
+@pytest.mark.django_db
+def test_each_modality_has_its_own_columns_and_the_fuller_encoder_serves():
+    catalog = make_catalog()
+    items = [make_item(catalog) for _ in range(3)]
+    rows = [
+        ("text", "old", 0, [1.0, 0.0]),
+        ("text", "old", 1, [0.0, 2.0]),
+        ("text", "hashing", 2, [4.0, 3.0]),  # the new one has only begun
+        ("sound", "musicnn", 2, [0.0, 0.0, 5.0]),
+    ]
+    for modality, encoder, place, vector in rows:
+        ItemVector.objects.create(
+            item=items[place],
+            modality=modality,
+            encoder_id=encoder,
+            encoder_version="1",
+            dimension=len(vector),
+            vector=np.array(vector, dtype="<f4").tobytes(),
+            source_hash="0",
+            created_at=START,
+        )
+    names = {"text": "hashing", "picture": "bundled:efficientnet", "sound": "bundled:musicnn"}
+    ids = np.array([0, *(item.pk for item in items)])
+    content, modalities = read_content(catalog=catalog, encoders=names, item_ids=ids)
+    assert content.tolist() == [[0] * 5, [1, 0, 0, 0, 0], [0, 1, 0, 0, 0], [0, 0, 0, 0, 1]]
+    assert modalities == (Modality("text", 2, "old@1"), Modality("sound", 3, "musicnn@1"))
 
 
 @pytest.mark.django_db
 def test_no_vectors_give_no_columns():
-    vectors = read_vectors(catalog=make_catalog(), encoder="hashing", item_ids=np.array([0, 7]))
-    assert vectors.shape == (2, 0)
+    content, modalities = read_content(
+        catalog=make_catalog(), encoders={"text": "hashing"}, item_ids=np.array([0, 7])
+    )
+    assert (content.shape, modalities) == ((2, 0), ())
 
 
 @pytest.mark.django_db
