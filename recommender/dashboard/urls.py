@@ -3,6 +3,7 @@
 from django.urls import path
 
 from recommender.dashboard import (
+    variants,
     views_data,
     views_jobs,
     views_models,
@@ -20,6 +21,8 @@ urlpatterns = [
     path("models/<int:number>/", views_models.detail, name="model"),
     path("models/<int:number>/promote/", views_models.promote, name="promote"),
     path("models/<int:number>/discard/", views_models.discard, name="discard"),
+    path("models/<int:number>/forms/measure/", variants.measure, name="measure_variants"),
+    path("models/<int:number>/forms/serve/", variants.serve, name="serve_variant"),
     path("jobs/", views_jobs.index, name="jobs"),
     path("jobs/new/", views_jobs.start, name="start"),
     path("jobs/search/", views_search.start, name="search"),
