@@ -29,16 +29,16 @@ CALLS = {
     "npgettext_lazy": ("context", "plural"),
 }
 NAMES = """
-    ASCII CTR DELETE Drama Infinity JSON NDCG NDJSON OpenAPI POST RecLoop Transformer UUID
+    ASCII CTR DELETE EASE Drama Infinity JSON NDCG NDJSON OpenAPI POST RecLoop Transformer UUID
 """
 # What a program sends or a shell runs is the same in every language.
 WIRE = """
     Accept Authorization Bearer Content-Encoding Content-Type Idempotency-Key SIM_CLOCK
-    application/json attributes cart category click creator cursor custom demo detail dismiss
+    application/json attributes cart category click covers creator cursor custom demo detail dismiss
     dwell errors event_id events false filter force from full gender greedy home http https
     import impression incremental instance items language like limit make manage mode name null
     occurred_at operate price_max price_min published_after published_before purchase rating
-    read recommend request_id shadow share status title tokens type undo user value view want
+    read recommend request_id search shadow share status title tokens type undo user value view want
     worker write
 """
 PLACEHOLDER = re.compile(r"%\(\w+\)[-+ #0]*\d*(?:\.\d+)?[a-z]|%%")
