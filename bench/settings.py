@@ -21,18 +21,25 @@ VARIANTS: Mapping[str, Variant] = {
     "transformer-quarter": Variant("Transformer, a quarter of the epochs", "transformer", 0.25),
 }
 
+_WIDE: Mapping[str, Number] = {
+    "embedding_size": 128,
+    "n_heads": 4,
+    "history_length": 128,
+    "dropout": 0.25,
+    "learning_rate": 0.002,
+    "batch_size": 4096,
+    "epochs": 20,
+    "n_negatives": 480,
+    "horizon": 1,
+}
 # Changes to a model's defaults on one data set; chosen on validation, never on a test.
 SETTINGS: Mapping[str, Mapping[str, Mapping[str, Number]]] = {
     "ml-100k": {},
     "ml-1m": {
-        "transformer": {
-            "history_length": 128,
-            "dropout": 0.2,
-            "learning_rate": 0.0025,
-            "batch_size": 4096,
-            "epochs": 24,
-            "n_negatives": 512,
-        },
+        "transformer": _WIDE,
+        "hybrid": _WIDE,
+        "caser": {"batch_size": 4096, "n_negatives": 480, "horizon": 1, "epochs": 12},
+        "two_tower": {"batch_size": 4096, "n_negatives": 480, "epochs": 12},
     },
 }
 

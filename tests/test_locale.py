@@ -29,7 +29,8 @@ CALLS = {
     "npgettext_lazy": ("context", "plural"),
 }
 NAMES = """
-    ASCII CTR DELETE EASE Drama Infinity JSON NDCG NDJSON OpenAPI POST RecLoop Transformer UUID
+    ASCII CTR Caser DELETE EASE Drama Infinity JSON NDCG NDJSON OpenAPI POST RecLoop
+    Transformer UUID
 """
 # What a program sends or a shell runs is the same in every language.
 WIRE = """

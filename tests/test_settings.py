@@ -69,7 +69,8 @@ def test_celery_knows_a_hard_and_a_soft_limit_for_tasks_that_name_none():
 
 
 def test_training_cannot_starve_other_jobs():
-    assert app.conf.task_routes == {"recommender.train": {"queue": "learning"}}
+    heavy = ("recommender.train", "recommender.measure_variants")
+    assert app.conf.task_routes == {name: {"queue": "learning"} for name in heavy}
 
 
 def test_no_message_is_given_out_twice_while_its_task_may_still_run():

@@ -68,6 +68,7 @@ MODELS: dict[str, Promise] = {
     "slit": gettext_lazy("Item transitions"),
     "matrix_factorization": gettext_lazy("Matrix factorization"),
     "two_tower": gettext_lazy("Two towers"),
+    "caser": gettext_lazy("Caser"),
     "transformer": gettext_lazy("Transformer"),
     "hybrid": gettext_lazy("Hybrid"),
     "random": gettext_lazy("Random"),

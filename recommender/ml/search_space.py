@@ -110,6 +110,15 @@ _SPACES: dict[str, Space] = {
         "n_negatives": _NEGATIVES,
         "horizon": Range(1, 5),
     },
+    "caser": {
+        "embedding_size": Choice((32, 48, 64, 96)),
+        "window": Range(3, 10),
+        "n_horizontal": Choice((8, 16, 32)),
+        "n_vertical": Choice((2, 4, 8)),
+        "dropout": Range(0.0, 0.6),
+        "learning_rate": Range(3e-4, 1e-2, is_log=True),
+        "horizon": Range(1, 5),
+    },
     "transformer": _TRANSFORMER,
     "hybrid": {**_TRANSFORMER, "member_weight": Range(0.2, 3.0, is_log=True)},
 }

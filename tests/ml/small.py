@@ -12,6 +12,7 @@ SMALL = {
     "ease": {"reg": 5.0},
     "matrix_factorization": {"embedding_size": 8, "epochs": 4, "reg": 1.0},
     "slit": {"reg": 1.0},
+    "caser": {"embedding_size": 16, "epochs": 15, "batch_size": 200, "dropout": 0.1},
     "two_tower": {"embedding_size": 16, "hidden_size": 16, "epochs": 12, "batch_size": 200},
     "transformer": {"embedding_size": 16, "epochs": 15, "batch_size": 200, "dropout": 0.1},
     "hybrid": {"embedding_size": 16, "epochs": 15, "batch_size": 200, "dropout": 0.1},

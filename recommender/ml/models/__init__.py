@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 
 from recommender.ml.models.base import Recommender
+from recommender.ml.models.caser import Caser
 from recommender.ml.models.content import Content
 from recommender.ml.models.ease import EASE
 from recommender.ml.models.hybrid import Hybrid
@@ -23,6 +24,7 @@ MODELS: Mapping[str, type[Recommender]] = {
         Slit,
         MatrixFactorization,
         TwoTower,
+        Caser,
         Transformer,
         Hybrid,
     )
