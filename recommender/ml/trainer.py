@@ -15,8 +15,9 @@ from recommender.ml.sequences import Batch
 
 START_DIVISOR = 25.0  # one-cycle: the first rate is this much below the highest
 END_SHARE = 1e-3  # and the last is this share of it
-SETTLING_RATE = 5e-3
-SETTLING_EPOCHS = 3
+SETTLING_RATE = 1e-2
+SETTLING_EPOCHS = 3  # at least; a small catalog needs more of them
+SETTLING_STEPS = 60
 TOLERANCE = 0.01  # share of the validation loss that is noise, not overfitting
 
 
@@ -90,12 +91,13 @@ def run_settling(
     optimizer = torch.optim.Adam(learned, lr=SETTLING_RATE, betas=(0.9, 0.98))
     others = torch.ones(len(learned[0]), dtype=torch.bool, device=rows.device)
     others[rows] = False
-    for epoch in range(SETTLING_EPOCHS):
+    n_epochs = max(SETTLING_EPOCHS, math.ceil(SETTLING_STEPS / max(len(lesson.batches()), 1)))
+    for epoch in range(n_epochs):
         drawn = lesson.batches()
         for place, batch in enumerate(drawn):
             if should_stop():
                 return
-            progress = (epoch + place / len(drawn)) / SETTLING_EPOCHS
+            progress = (epoch + place / len(drawn)) / n_epochs
             for group in optimizer.param_groups:
                 group["lr"] = SETTLING_RATE * one_cycle(progress, 0.1)
             loss = lesson.loss(batch)

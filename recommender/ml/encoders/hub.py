@@ -164,7 +164,8 @@ def _library(name: str) -> Any:
             f"The encoder {name} needs transformers. Install it with "
             "`pip install -r requirements-hub.txt -c constraints.txt`."
         ) from None
-    transformers.utils.logging.disable_progress_bar()  # a worker's log is no terminal
+    # A worker's log is no terminal.
+    transformers.utils.logging.disable_progress_bar()  # type: ignore[no-untyped-call]
     return transformers
 
 
