@@ -52,7 +52,7 @@ def test_another_catalog_may_train_meanwhile():
 
 def test_an_unknown_model_mode_or_option_is_told_with_what_exists():
     catalog = make_catalog()
-    with pytest.raises(BadData, match="model is 'bert'; expected one of .*content"):
+    with pytest.raises(BadData, match=r"model is 'bert'; expected one of .*content"):
         request_run(catalog=catalog, model="bert")
     with pytest.raises(BadData, match="mode is 'half'; expected one of full, incremental"):
         request_run(catalog=catalog, mode="half")
