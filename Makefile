@@ -6,7 +6,7 @@ DATA   ?= films
 BENCH_DATA ?= $(firstword $(wildcard ../shared/data) data)
 PEERS := build/peers-venv
 .DEFAULT_GOAL := help
-.PHONY: help demo demo-check setup run worker test lint types format check bench-accuracy bench-peers messages clean
+.PHONY: help demo demo-check setup run worker test lint types format check bench bench-accuracy bench-peers messages clean
 
 help: ## list the commands
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 17
@@ -80,6 +80,8 @@ $(PEERS)/.installed: bench/requirements-peers.txt
 	@$(PYTHON) -m venv $(PEERS)
 	@$(PEERS)/bin/pip install --progress-bar on -r bench/requirements-peers.txt
 	@touch $@
+
+bench: bench-accuracy ## the benchmark of accuracy under its short name
 
 bench-accuracy: $(VENV)/.dev $(VENV)/.demo ## train our models and the peers on the same splits, write bench/results (BENCH_DATA=folder of ml-100k and ml-1m)
 	@$(BIN)/python -m bench.accuracy --data $(BENCH_DATA) $(ARGS)

@@ -19,9 +19,9 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 import numpy as np
 
-from bench.data import load_100k
+from bench.data import encode, load_100k
 from bench.frozen import Task
-from bench.protocols import by_the_clock, histories
+from bench.protocols import by_the_clock, histories, with_content
 from recommender.ml.artifact import LoadedModel, load_model
 from recommender.ml.assemble import build_scorer
 from recommender.ml.explain import LEAST_SHARE, causes, centered, composition, leave_one_out
@@ -33,7 +33,6 @@ from recommender.ml.randomize import randomized
 from recommender.ml.recipes import RECIPES
 from recommender.ml.scoring import History, Scorer
 from recommender.ml.stats import Interval, bootstrap_mean
-from recommender.ml.visits import newest
 
 DEFAULT_DATA = Path("data") / "ml-100k"
 RESULTS = Path(__file__).resolve().parent / "results" / "explanations.md"
@@ -68,7 +67,7 @@ def main(arguments: Sequence[str]) -> int:
     if not (options.data / "u.data").exists():
         sys.stdout.write(f"skipped: no data (no u.data in {options.data})\n")
         return 0
-    task = by_the_clock(load_100k(options.data)).task
+    task = read_task(options.data)
     people = at_last_visit(task)
     found = [_measure(name, task, people, options.seed) for name in options.models]
     text = _document(found, options.seed)
@@ -79,13 +78,20 @@ def main(arguments: Sequence[str]) -> int:
     return 0
 
 
+def read_task(folder: Path) -> Task:
+    """Cut the data by the clock, with the films' texts, which the default model reads."""
+    source = load_100k(folder)
+    encoder, content = encode(source.texts)
+    return with_content(by_the_clock(source), content, encoder).task
+
+
 def at_last_visit(task: Task) -> People:
     """Keep each person's last visit, at which most is known of them."""
     visits = task.asks["visits"]
     last = np.searchsorted(visits.users, np.unique(visits.users), side="right") - 1
     read = histories(visits)
     return People(
-        [newest(read[place], REMEMBERED) for place in last], [visits.seen[place] for place in last]
+        [read[place].last(REMEMBERED) for place in last], [visits.seen[place] for place in last]
     )
 
 
@@ -104,8 +110,8 @@ def _measure(name: str, task: Task, people: People, seed: int) -> Found:
     )
 
 
-def _trained(name: str, task: Task, seed: int, folder: Path) -> tuple[LoadedModel, list[Scorer]]:
-    """Return the model as serving loads it, and the same with shuffled weights."""
+def train(name: str, task: Task, seed: int, folder: Path) -> LoadedModel:
+    """Train a model with its defaults and load it as serving does."""
     data = task.train
     model = MODELS[name](threads=1)
     for _record in model.fit(data, validation=task.validation, seed=seed):
@@ -117,9 +123,14 @@ def _trained(name: str, task: Task, seed: int, folder: Path) -> tuple[LoadedMode
         trained_to=int(data.time[-1]),
     )
     model.export(folder, context)
+    return load_model(folder)
+
+
+def _trained(name: str, task: Task, seed: int, folder: Path) -> tuple[LoadedModel, list[Scorer]]:
+    """Return the model as serving loads it, and the same with shuffled weights."""
+    loaded = train(name, task, seed, folder)
     arrays = {path.stem: np.load(path) for path in folder.glob("*.npy")}
     raw = {path.name: path.read_bytes() for path in folder.glob("*.onnx")}
-    loaded = load_model(folder)
     mixed = [randomized(arrays, raw, shuffle) for shuffle in range(SEEDS)]
     return loaded, [build_scorer(loaded.manifest, *each) for each in mixed]
 
@@ -144,8 +155,8 @@ def _document(found: Sequence[Found], seed: int) -> str:
     head = (
         "# Explanations on MovieLens-100K\n\n"
         f"Written by `python bench/explanations.py` on {today}, seed {seed}, one thread. Models "
-        "with their defaults, trained up to the newest tenth of events; everybody who came in that "
-        "tenth, at their last visit, with at most "
+        "with their defaults and the films' titles, trained up to the newest tenth of events; "
+        "everybody who came in that tenth, at their last visit, with at most "
         f"{REMEMBERED} events. 95 % intervals by resampling people.\n\n"
         "**Deletion test**: without the cited event, how many places does the item lose, divided "
         "by the places it loses without an event drawn from all of the person's own (its exact "
@@ -198,7 +209,7 @@ def _plain(found: Interval) -> str:
 def _options(arguments: Sequence[str]) -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--data", type=Path, default=DEFAULT_DATA)
-    parser.add_argument("--models", nargs="+", default=["transformer"], choices=list(RECIPES))
+    parser.add_argument("--models", nargs="+", default=["hybrid"], choices=list(RECIPES))
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--no-write", dest="write", action="store_false")
     return parser.parse_args(arguments)

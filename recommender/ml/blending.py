@@ -1,12 +1,12 @@
 """Choose how much each opinion counts in a blend, on a later window that no member saw."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 
 from recommender.ml.evaluation import per_user_mean
-from recommender.ml.interactions import FloatArray, IntArray
+from recommender.ml.interactions import FloatArray
 from recommender.ml.metrics import ndcg_at_k
 from recommender.ml.scorers.blend import BlendScorer, standardized
 from recommender.ml.topk import mask_seen, top_k
@@ -47,7 +47,7 @@ def collect(blend: BlendScorer, watched: Watched) -> Opinions:
     fit = max(1, min(MOST_VISITS, MOST_CELLS // (blend.n_items + 1)))
     n = len(watched.cases)
     chosen = np.unique(np.linspace(0, n - 1, min(n, fit)).astype(np.int64))
-    part = _part(watched, chosen)
+    part = Watched(watched.cases.take(chosen), [watched.histories[at] for at in chosen])
     tower = mask_seen(blend.tower.score(part.histories), part.cases.seen)
     members = {
         name: standardized(member.scorer.score(part.histories))
@@ -77,16 +77,3 @@ def fit_weights(
         if weights == before:
             break
     return weights
-
-
-def _part(watched: Watched, chosen: IntArray) -> Watched:
-    cases = watched.cases
-    picked = replace(
-        cases,
-        users=cases.users[chosen],
-        relevant=tuple(cases.relevant[at] for at in chosen),
-        seen=tuple(cases.seen[at] for at in chosen),
-        history_length=cases.history_length[chosen],
-        times=cases.times[chosen] if len(cases.times) else cases.times,
-    )
-    return Watched(picked, [watched.histories[at] for at in chosen])

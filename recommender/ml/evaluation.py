@@ -145,11 +145,21 @@ def histories_of(
     kept, numbers = merged.take(numbers > 0), numbers[numbers > 0]
     order, starts = kept.by_user()
     rows = data.user_features if features is None else features
+    values, kinds = _opinions(kept), kind_slots(kept.kinds)[kept.kind]
     histories = []
     for user in users:
         own = order[starts[user] : starts[user + 1]]
         own = own if length is None else own[-length:]
-        histories.append(_history(kept.take(own), numbers[own], rows[user]))
+        histories.append(
+            History(
+                items=numbers[own],
+                weights=kept.weight[own],
+                values=values[own],
+                times=kept.time[own],
+                features=rows[user],
+                kinds=kinds[own],
+            )
+        )
     return histories
 
 
@@ -160,20 +170,20 @@ def history_of_one(
     kept = _one_event_per_item(own)
     numbers = kept.item if item_numbers is None else item_numbers[kept.item]
     known = numbers > 0
-    return _history(kept.take(known), numbers[known], features)
-
-
-def _history(events: Interactions, numbers: IntArray, features: FloatArray) -> History:
-    """Read events as serving does: only a rating's value is an opinion on the rating scale."""
-    is_rating = np.array([name == RATING for name in events.kinds], np.bool_)
     return History(
-        items=numbers,
-        weights=events.weight,
-        values=np.where(is_rating[events.kind], events.value, np.nan),
-        times=events.time,
+        items=numbers[known],
+        weights=kept.weight[known],
+        values=_opinions(kept)[known],
+        times=kept.time[known],
         features=features,
-        kinds=kind_slots(events.kinds)[events.kind],
+        kinds=kind_slots(kept.kinds)[kept.kind[known]],
     )
+
+
+def _opinions(events: Interactions) -> FloatArray:
+    """Return (N,) ratings, NaN elsewhere: a price or a dwell time is no opinion, as in serving."""
+    is_rating = np.array([name == RATING for name in events.kinds], np.bool_)
+    return np.where(is_rating[events.kind], events.value, np.nan)
 
 
 def _one_event_per_item(data: Interactions) -> Interactions:

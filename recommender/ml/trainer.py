@@ -91,9 +91,10 @@ def run_settling(
     optimizer = torch.optim.Adam(learned, lr=SETTLING_RATE, betas=(0.9, 0.98))
     others = torch.ones(len(learned[0]), dtype=torch.bool, device=rows.device)
     others[rows] = False
-    n_epochs = max(SETTLING_EPOCHS, math.ceil(SETTLING_STEPS / max(len(lesson.batches()), 1)))
+    drawn = lesson.batches()
+    n_epochs = max(SETTLING_EPOCHS, math.ceil(SETTLING_STEPS / max(len(drawn), 1)))
     for epoch in range(n_epochs):
-        drawn = lesson.batches()
+        drawn = lesson.batches() if epoch else drawn
         for place, batch in enumerate(drawn):
             if should_stop():
                 return

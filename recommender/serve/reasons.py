@@ -154,7 +154,7 @@ class Reasoner:
         at, scores = insight.place[pk], insight.scores
         prior = scores.blend * float(scores.served.popularity_z[insight.numbers[at]])
         parts = {name: float(part[at]) for name, part in insight.composition.items()}
-        parts["popularity"] = prior
+        parts["prior"] = prior
         rest = score - sum(parts.values())
         if abs(rest) > ROUNDING:  # a list kept from before: other facts about the person then
             parts["rest"] = rest

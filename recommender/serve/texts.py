@@ -39,22 +39,21 @@ def reason_text(kind: str, params: Mapping[str, Any]) -> str:
 
 def component_text(name: str) -> str:
     """Say what a part of a score is that the model, or a member of a blend, adds."""
-    member, _dot, part = name.rpartition(".")
-    text = {
+    return {
         "bias": _("The item's own level, the same for everybody"),
         "match": _("How well it matches your taste"),
         "taste": _("Who else took it, and what they took"),
-        "content": _("What it is about"),
+        "content": _("How like it is to what you took"),
         "content_text": _("What its text says"),
         "content_picture": _("What its picture shows"),
         "content_sound": _("What it sounds like"),
         "features": _("Its category, price and other facts"),
         "neighbors": _("People who took what you took"),
-        "transitions": _("What people took next"),
-        "popularity": _("How popular it is, while little is known of you"),
+        "transitions": _("What people take after what you took"),
+        "popularity": _("How popular it is"),
+        "prior": _("How popular it is, while little is known of you"),
         "rest": _("What changed since the list was made"),
-    }.get(part, part.replace("_", " "))
-    return f"{member.replace('_', ' ')}: {text}" if member else text
+    }.get(name, name.replace("_", " "))
 
 
 def _did(type: str) -> str:
@@ -69,19 +68,19 @@ def _did(type: str) -> str:
 
 
 def chance_text(kind: str, probability: float, window_days: float) -> str:
-    """Say a probability as a count of visits, so that it can be checked against what happened."""
+    """Say a probability as a count of items, so that it can be checked against what happened."""
     out_of = 100 if probability >= 0.02 else 1000
     figures = {"out_of": f"{out_of:,}", "n": f"{probability * out_of:.0f}"}
     figures["days"] = f"{window_days:.1f}".removesuffix(".0")
     if kind == "purchase":
         text = _(
-            "Of %(out_of)s visitors with a score like this, about %(n)s bought it within "
-            "%(days)s days"
+            "Of %(out_of)s items with a score like this, about %(n)s are bought within %(days)s "
+            "days of a visit"
         )
     else:
         text = _(
-            "Of %(out_of)s visitors with a score like this, about %(n)s opened it within "
-            "%(days)s days"
+            "Of %(out_of)s items with a score like this, about %(n)s are opened within %(days)s "
+            "days of a visit"
         )
     return text % figures
 

@@ -69,7 +69,7 @@ def test_bias_and_contributions_sum_to_the_score(world: World, liked: tuple[int,
         assert all(part.text for part in parts)
         components = item.explanation.components
         if components:
-            assert {part.name for part in components} == {"bias", "match", "popularity"}
+            assert {part.name for part in components} == {"bias", "match", "prior"}
             assert sum(part.weight for part in components) == pytest.approx(item.score, abs=1e-5)
             assert all(part.text for part in components)
         assert [step.stage for step in item.explanation.path][-1] == "shown"
@@ -188,10 +188,10 @@ def test_chances_are_told_as_counts_where_the_version_has_them(world: World):
     first = services.explain_token(items[0].token, other)
     assert first.chances == items[0].chances
     assert Chance("click", 0.034, 7.0).text == (
-        "Of 100 visitors with a score like this, about 3 opened it within 7 days"
+        "Of 100 items with a score like this, about 3 are opened within 7 days of a visit"
     )
-    assert "Of 1,000 visitors" in Chance("purchase", 0.0034, 2.5).text
-    assert "about 3 bought it within 2.5 days" in Chance("purchase", 0.0034, 2.5).text
+    assert "Of 1,000 items" in Chance("purchase", 0.0034, 2.5).text
+    assert "about 3 are bought within 2.5 days" in Chance("purchase", 0.0034, 2.5).text
 
 
 def test_why_replays_the_logged_score_after_the_person_moved_on(world: World):

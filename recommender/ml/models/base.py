@@ -157,9 +157,10 @@ class Recommender(ABC):
         yield from self._epochs(data, FitOptions(validation, seed, start, should_stop))
         self._check_finite()
         if validation is not None and not should_stop():
-            self.rating = self._fit_rating(data, validation)
+            scorer = self.scorer()  # of a tower it costs an export: once
+            self.rating = _fit_rating(data, validation, scorer)
             if len(validation):
-                self.chances = fit_chances(data, validation, self.scorer(), seed)
+                self.chances = fit_chances(data, validation, scorer, seed)
 
     def scorer(self) -> Scorer:
         """Return a scorer of the present state, built as `load_model` would build it."""
@@ -245,13 +246,14 @@ class Recommender(ABC):
             library_versions={library: version(library) for library in libraries},
         )
 
-    def _fit_rating(self, data: Interactions, validation: Interactions) -> RatingModel | None:
-        train, later = _ratings(data), _ratings(validation)
-        if not len(train.user) or not len(later.user):
-            return None
-        users = np.unique(later.user).tolist()
-        histories = dict(zip(users, histories_of(data, np.array(users)), strict=True))
-        return fit_rating_model(train, later, histories, self.scorer())
+
+def _fit_rating(data: Interactions, validation: Interactions, scorer: Scorer) -> RatingModel | None:
+    train, later = _ratings(data), _ratings(validation)
+    if not len(train.user) or not len(later.user):
+        return None
+    users = np.unique(later.user).tolist()
+    histories = dict(zip(users, histories_of(data, np.array(users)), strict=True))
+    return fit_rating_model(train, later, histories, scorer)
 
 
 def _ratings(data: Interactions) -> Ratings:

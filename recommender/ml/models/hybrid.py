@@ -16,23 +16,9 @@ from recommender.ml.scorers.blend import WEIGHT, BlendScorer
 from recommender.ml.scorers.kind import UNDER
 from recommender.ml.validation import watch
 
-SHARES = (
-    0.0,
-    0.1,
-    0.2,
-    0.3,
-    0.4,
-    0.5,
-    0.65,
-    0.8,
-    1.0,
-)  # of the largest weight: what validation picks from
-USUAL = {
-    "transitions": 0.2,
-    "neighbors": 0.2,
-    "content": 0.0,
-    "popularity": 0.0,
-}  # shares, without validation
+# Shares of the largest weight: what validation picks from, and what stands without one.
+SHARES = (0.0, 0.1, 0.2, 0.3, 0.4, 0.5, 0.65, 0.8, 1.0)
+USUAL = {"transitions": 0.2, "neighbors": 0.2, "content": 0.0, "popularity": 0.0}
 
 
 @dataclass(frozen=True)

@@ -7,6 +7,7 @@ from recommender.ml.artifact import Array
 from recommender.ml.evaluation import distinct_users
 from recommender.ml.interactions import FloatArray, IntArray, Interactions
 
+BLOCK = 1_024  # rows sorted at once
 BIAS_SHARE = 1e-3  # of the weakest stored weight: enough to break ties, too little to decide
 
 
@@ -28,7 +29,7 @@ def list_arrays(
 def popular_items(data: Interactions, most: int) -> IntArray:
     """Return, rising, the numbers of the `most` items that most people took; none nobody took."""
     counts = distinct_users(data)
-    ranked = np.lexsort((np.arange(len(counts)), -counts))[:most]
+    ranked = np.lexsort((np.arange(len(counts)), -counts))[: max(most, 0)]
     return np.sort(ranked[counts[ranked] > 0])
 
 
@@ -42,11 +43,16 @@ def strongest(
         places: rows (X,) and columns (Y,) of `shape` at which they stand, both rising.
     """
     rows, columns = places
-    n = min(n, weights.shape[1])
-    # A stable order: among equals the lower number stays, the same on every machine.
-    order = np.sort(np.argsort(-np.abs(weights), axis=1, kind="stable")[:, :n], axis=1)
-    kept = np.take_along_axis(weights, order, axis=1)
-    where = np.repeat(rows, n), columns[order].ravel()
-    matrix = sparse.csr_matrix((kept.ravel(), where), shape=shape)
+    n, kept, where = min(n, weights.shape[1]), [], []
+    for start in range(0, len(weights), BLOCK):
+        block = weights[start : start + BLOCK]
+        # A stable order: among equals the lower number stays, the same on every machine.
+        order = np.sort(np.argsort(-np.abs(block), axis=1, kind="stable")[:, :n], axis=1)
+        kept.append(np.take_along_axis(block, order, axis=1).ravel())
+        where.append(columns[order].ravel())
+    nothing = np.zeros(0)
+    entries = np.concatenate([nothing, *kept])
+    at = np.repeat(rows, n), np.concatenate([nothing.astype(np.int64), *where])
+    matrix = sparse.csr_matrix((entries, at), shape=shape)
     matrix.eliminate_zeros()
     return matrix

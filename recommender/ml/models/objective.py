@@ -11,7 +11,8 @@ from recommender.ml.sampling import NegativeSampler
 from recommender.ml.sequences import Batch, Sequences
 
 # Up to this many times as many items as negatives, all of them are worth their price: on
-# MovieLens-100K (1,682 items) +.01 of HR@10 for 1.7 times the CPU of 256 negatives.
+# MovieLens-100K (1,682 items, 256 negatives) 1.4 times the CPU; NDCG@10 .1136 → .1137 and, with
+# held-out items, .1099 → .1153, one seed each.
 FULL_BELOW = 7
 
 

@@ -31,8 +31,9 @@ class TowerScorer:
     """Compute the user's vector from the events at the request, then one product with all items.
 
     The tower is an ONNX graph with any of the inputs `vectors` (B, L, D), the item vectors of the
-    history padded right with zeros, `weights` (B, L), `lengths` (B,) int64, `features` (B, F_u),
-    `user` (B, D), the user's own vector; its output is (B, D).
+    history padded right with zeros, `weights`, `gaps`, `kinds` and `values` (B, L) of its events,
+    `lengths` (B,) int64, `features` (B, F_u), `user` (B, D), the user's own vector; its output is
+    (B, D).
     """
 
     session: Any  # onnxruntime.InferenceSession: untyped

@@ -3,8 +3,9 @@ import pytest
 from scipy import sparse
 
 from recommender.ml.models.base import TrainingError
-from recommender.ml.models.ease import most_taken, solve, strongest
+from recommender.ml.models.ease import solve
 from recommender.ml.models.item_knn import taken
+from recommender.ml.models.neighbor_lists import popular_items, strongest
 from tests.ml.planted import planted, world
 from tests.ml.scorers.given import history
 from tests.ml.small import trained
@@ -36,7 +37,8 @@ def test_two_items_always_taken_together_predict_each_other():
 
 def test_each_item_keeps_its_strongest_weights_of_either_sign():
     weights = np.array([[0, 0.2, -0.9], [0.5, 0, 0.1], [-0.7, 0.1, 0]])
-    kept = strongest(weights, 1, np.array([2, 4, 5]), 5).toarray()
+    places = np.array([2, 4, 5])
+    kept = strongest(weights.T, 1, (places, places), (6, 6)).T.toarray()
     assert kept[5, 2] == -0.7
     assert kept[2, 4] == 0.2
     assert kept[2, 5] == -0.9
@@ -45,9 +47,9 @@ def test_each_item_keeps_its_strongest_weights_of_either_sign():
 
 def test_keeping_everything_changes_nothing():
     weights = np.random.default_rng(2).standard_normal((6, 6))
-    np.testing.assert_array_equal(
-        strongest(weights, 99, np.arange(1, 7), 6)[1:, 1:].todense(), weights
-    )
+    places = np.arange(1, 7)
+    kept = strongest(weights, 99, (places, places), (7, 7))
+    np.testing.assert_array_equal(kept[1:, 1:].todense(), weights)
 
 
 def test_a_users_score_is_the_sum_of_their_items_rows():
@@ -59,9 +61,10 @@ def test_a_users_score_is_the_sum_of_their_items_rows():
 
 
 def test_only_the_most_popular_items_take_part():
-    matrix = sparse.csr_matrix([[0, 1, 0, 1, 0], [0, 1, 1, 1, 0], [0, 0, 1, 1, 0]])
-    assert most_taken(matrix, 2).tolist() == [1, 3]  # 1 and 2 are equal: the lower number
-    assert most_taken(matrix, 9).tolist() == [1, 2, 3]  # nobody took 4
+    took = [(1, 1), (1, 3), (2, 1), (2, 2), (2, 3), (3, 2), (3, 3)]
+    few = world([(user, item, at) for at, (user, item) in enumerate(took)], 3, 4)
+    assert popular_items(few, 2).tolist() == [1, 3]  # 1 and 2 are equal: the lower number
+    assert popular_items(few, 9).tolist() == [1, 2, 3]  # nobody took 4
     data = world([(u, i, u + i) for u in range(1, 9) for i in (1, 2, 3) if u > i], 8, 3)
     scores = trained("ease", data, max_items=2).scorer().score([history([1, 3])])[0]
     assert scores[2] > scores[3]
