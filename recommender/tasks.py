@@ -66,7 +66,7 @@ def embed_items(*, catalog_id: int | None = None) -> None:
 
 @task("measure_variants", minutes=60)
 def measure_variants(*, version_id: int) -> None:
-    """Make and measure the smaller forms of a version."""
+    """Make and measure the variants of a version."""
     from recommender.promote.compressing import measure_all  # brings onnx
     from recommender.promote.models import ModelVersion
 

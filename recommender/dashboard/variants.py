@@ -1,4 +1,4 @@
-"""The smaller forms of a version: what each weighs and costs, and which of them serves."""
+"""The variants of a version: what each weighs and costs, and which of them serves."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -34,7 +34,7 @@ METRIC = "ndcg@10"
 
 @dataclass(frozen=True)
 class Line:
-    """One form in the table."""
+    """One variant in the table."""
 
     name: str
     label: str
@@ -65,23 +65,23 @@ class Line:
 
 
 @dataclass(frozen=True)
-class Forms:
-    """What the version's page shows of its forms."""
+class Variants:
+    """What the version's page shows of its variants."""
 
     lines: Sequence[Line]
     is_measuring: bool
     sentence: str
 
 
-def forms_of(version: ModelVersion) -> Forms:
-    """Read a version's measured forms, the largest first. Two queries."""
+def variants_of(version: ModelVersion) -> Variants:
+    """Read a version's measured variants, the largest first. Two queries."""
     serving = version.variant or Variant.ORIGINAL
     rows = sorted(version.variants.all(), key=lambda row: -_bytes(row))
     lines = [_line(row, serving) for row in rows]
     is_open = Job.objects.filter(
         dedup_key=variants.job_key(version), state__in=(Job.State.DUE, Job.State.CLAIMED)
     ).exists()
-    return Forms(lines, is_open, _sentence(lines))
+    return Variants(lines, is_open, _sentence(lines))
 
 
 def _bytes(row: Variant) -> int:
@@ -105,7 +105,7 @@ def _line(row: Variant, serving: str) -> Line:
 
 
 def _sentence(lines: Sequence[Line]) -> str:
-    """Say which form is the smallest that is not clearly worse than the original."""
+    """Say which variant is the smallest that is not clearly worse than the original."""
     fair = [
         line
         for line in lines
@@ -122,7 +122,7 @@ def _sentence(lines: Sequence[Line]) -> str:
 
 @operator
 def measure(request: HttpRequest, number: int) -> HttpResponse:
-    """Queue the making and measuring of a version's smaller forms."""
+    """Queue the making and measuring of a version's variants."""
     version = queries_models.version_row(required_scope(request), number).version
 
     def act() -> str:
@@ -130,8 +130,8 @@ def measure(request: HttpRequest, number: int) -> HttpResponse:
         with transaction.atomic():
             job = enqueue(variants.TASK, dedup_key=variants.job_key(version), version_id=version.pk)
         if job is None:
-            raise Refused(_("The forms of %(label)s are being measured.") % {"label": version})
-        return _("The forms of %(label)s will be measured; look again in a minute.") % {
+            raise Refused(_("The variants of %(label)s are being measured.") % {"label": version})
+        return _("The variants of %(label)s will be measured; look again in a minute.") % {
             "label": version
         }
 
@@ -141,7 +141,7 @@ def measure(request: HttpRequest, number: int) -> HttpResponse:
 
 @operator
 def serve(request: HttpRequest, number: int) -> HttpResponse:
-    """Let another form of the version serve."""
+    """Let another variant of the version serve."""
     version = queries_models.version_row(required_scope(request), number).version
     name = request.POST.get("variant", "")
 

@@ -13,7 +13,7 @@ from recommender.dashboard import charts_models, queries_models, queries_traffic
 from recommender.dashboard.access import attempt, back_to, operator, page, reader, required_scope
 from recommender.dashboard.cold import ColdLine, cold_start
 from recommender.dashboard.queries_models import Figure, VersionRow, read_figure
-from recommender.dashboard.variants import forms_of
+from recommender.dashboard.variants import variants_of
 from recommender.dashboard.verdicts import verdict_lines
 from recommender.dashboard.views_overview import read_window
 from recommender.errors import Refused
@@ -113,7 +113,7 @@ def detail(request: HttpRequest, number: int) -> HttpResponse:
         "segments": segment_lines(row),
         "segment_metrics": SEGMENT_METRICS,
         "cold": cold_start(measured),
-        "forms": forms_of(row.version),
+        "variants": variants_of(row.version),
         "charts": drawn,
         "chances": [charts_models.came_true(c) for c in queries_models.chances_of(row.version)],
         "decisions": queries_models.decisions_about(row.version),

@@ -46,7 +46,7 @@ ACTIONS: dict[str, Promise] = {
     "refuse": gettext_lazy("kept back"),
     "roll_back": gettext_lazy("rolled back to"),
     "discard": gettext_lazy("discarded"),
-    "variant": gettext_lazy("serves in another form"),
+    "variant": gettext_lazy("serves as another variant"),
 }
 TRIGGERS: dict[str, Promise] = {
     "search": gettext_lazy("a search"),
