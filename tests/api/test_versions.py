@@ -58,7 +58,7 @@ def test_a_list_tells_chances_where_the_live_version_has_them(api, versions, ite
     (chance,) = answer["items"][0]["chances"]
     assert (chance["kind"], chance["window_days"]) == ("click", 7.0)
     assert 0.01 <= chance["probability"] <= 0.5
-    assert "opened it within 7 days" in chance["text"]
+    assert "are opened within 7 days of a visit" in chance["text"]
 
 
 def test_pages_have_no_gap_when_versions_are_added_meanwhile(api, catalog):

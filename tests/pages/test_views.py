@@ -166,7 +166,7 @@ def test_why_folds_the_small_parts_and_still_adds_up(world: World, client: Clien
         is_replayed=False,
         score=8.0,
         reasons=(),
-        explanation=Explanation(0.2, parts, (), (Component("transformer.content", 8.0),)),
+        explanation=Explanation(0.2, parts, (), (Component("transitions", 8.0),)),
     )
     monkeypatch.setattr(views.serve, "explain_token", lambda token, user: found)
     page = client.get("/why/token/").content.decode()
@@ -174,7 +174,7 @@ def test_why_folds_the_small_parts_and_still_adds_up(world: World, client: Clien
     assert "<b>8.000</b>" in page  # .1 + … + 1.2 = 7.8, and .2
     assert "the present model explains it" in page
     assert "by what the model knows" in page
-    assert "transformer: What it is about" in page
+    assert "What people take after what you took" in page
 
 
 def test_the_next_page_goes_on_where_the_first_ended(world: World, client: Client):
