@@ -8,7 +8,7 @@ import itertools
 import json
 import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -16,12 +16,13 @@ import numpy as np
 from scipy import sparse
 
 from bench.frozen import Ask, Task, load_task
-from bench.work import Learned, ScoresFor, cpu_s, finish, rank
+from bench.work import Learned, ScoresFor, cpu_s, finish, is_known, rank, score_candidates
 from recommender.ml.interactions import FloatArray, IntArray
 from recommender.ml.metrics import judge
 
 TUNED_ON = 2_000  # users of the validation, drawn by the seed
 K = 10
+N_NEGATIVES = 99  # as the test's
 UNKNOWN = -1e30  # behind everything a model knows, yet still in the list
 
 Fit = Callable[[Task, Mapping[str, Any], int], ScoresFor]
@@ -75,25 +76,47 @@ def tuned(task: Task, peer: Peer, given: Mapping[str, Any]) -> Learned:
 
 
 def validation_ask(task: Task, seed: int) -> tuple[Ask, tuple[IntArray, ...]]:
-    """Return what tuning ranks: each user of the validation, from what training knows of them."""
+    """Return what tuning ranks: each user of the validation, from what training knows of them.
+
+    Where the test ranks 99 negatives, so does tuning, drawn from what the user did not take: what
+    is best among few random items is not what is best among all.
+    """
     mine = _by_user(task.train.user, task.train.item)
     later = _by_user(task.validation.user, task.validation.item)
-    users = [user for user in later if user in mine]
-    users = [user for user in users if len(np.setdiff1d(later[user], mine[user]))]
+    fresh = {user: np.setdiff1d(own, mine[user]) for user, own in later.items() if user in mine}
+    users = [user for user, own in fresh.items() if len(own)]
+    rng = np.random.default_rng(seed)
     if len(users) > TUNED_ON:
-        chosen = np.random.default_rng(seed).choice(len(users), TUNED_ON, replace=False)
+        chosen = rng.choice(len(users), TUNED_ON, replace=False)
         users = [users[place] for place in np.sort(chosen)]
-    numbers = np.array(users, np.int64)
     histories = tuple(mine[user] for user in users)
+    relevant = tuple(fresh[user] for user in users)
     ask = Ask(
-        "validation", "", numbers, np.zeros(len(users), np.int64), task.train, histories, histories
+        name="validation",
+        text="",
+        users=np.array(users, np.int64),
+        times=np.zeros(len(users), np.int64),
+        known=task.train,
+        items=histories,
+        seen=histories,
     )
-    return ask, tuple(np.setdiff1d(later[user], mine[user]) for user in users)
+    if all(one.candidates is None for one in task.asks.values()):
+        return ask, relevant
+    met = np.flatnonzero(is_known(task))
+    rows = [
+        [wanted[0], *rng.choice(np.setdiff1d(met, [*own, *wanted]), N_NEGATIVES, replace=False)]
+        for own, wanted in zip(histories, relevant, strict=True)
+    ]
+    return replace(ask, candidates=np.array(rows, np.int64)), relevant
 
 
 def validation_ndcg(scores_for: ScoresFor, ask: Ask, relevant: tuple[IntArray, ...]) -> float:
     """Return NDCG@10 on the validation ask."""
-    return float(judge(rank(scores_for, ask), relevant, K).ndcg[:, K - 1].mean())
+    if ask.candidates is None:
+        return float(judge(rank(scores_for, ask), relevant, K).ndcg[:, K - 1].mean())
+    scores = score_candidates(scores_for, ask)
+    ahead = (scores[:, 1:] >= scores[:, :1]).sum(axis=1)  # a tie does not pay here
+    return float(np.where(ahead < K, 1 / np.log2(ahead + 2), 0.0).mean())
 
 
 def user_items(rows: Sequence[IntArray], n_items: int) -> sparse.csr_matrix:
@@ -191,16 +214,23 @@ def _lenskit(kind: str) -> Fit:
 
 
 def _peers() -> dict[str, Peer]:
-    factors = {"factors": [32, 64, 128], "regularization": [0.01, 0.1]}
     return {
-        "implicit_als": Peer(_als, {**factors, "alpha": [1.0, 5.0, 20.0], "iterations": [15]}),
+        "implicit_als": Peer(
+            _als,
+            {
+                "factors": [32, 64, 128, 256],
+                "regularization": [0.01, 1.0],
+                "alpha": [0.3, 1.0, 5.0],
+                "iterations": [15],
+            },
+        ),
         "implicit_bpr": Peer(
             _bpr,
             {
                 "factors": [64],
                 "learning_rate": [0.02, 0.05],
-                "regularization": [0.005, 0.02],
-                "iterations": [100, 300],
+                "regularization": [0.01, 0.03],
+                "iterations": [100, 400],
             },
         ),
         "implicit_cosine": Peer(_neighbors("CosineRecommender"), {"K": [20, 50, 100, 200, 500]}),
@@ -209,14 +239,20 @@ def _peers() -> dict[str, Peer]:
             {"K": [50, 200, 500], "K1": [1.2, 100.0], "B": [0.2, 0.8]},
         ),
         "rectools_ease": Peer(
-            _rectools_ease, {"regularization": [30.0, 100.0, 200.0, 400.0, 800.0]}
+            _rectools_ease, {"regularization": [30.0, 100.0, 200.0, 400.0, 1000.0, 3000.0]}
         ),
         "lenskit_item_knn": Peer(_lenskit("item_knn"), {"max_nbrs": [20, 50, 100, 200]}),
         "lenskit_als": Peer(
             _lenskit("als"),
-            {"embedding_size": [32, 64], "regularization": [0.1, 1.0], "weight": [5.0, 20.0, 40.0]},
+            {
+                "embedding_size": [32, 64, 128],
+                "regularization": [0.01, 0.1],
+                "weight": [1.0, 5.0, 20.0],
+            },
         ),
-        "lenskit_ease": Peer(_lenskit("ease"), {"regularization": [30.0, 100.0, 400.0]}),
+        "lenskit_ease": Peer(
+            _lenskit("ease"), {"regularization": [30.0, 100.0, 300.0, 1000.0, 3000.0]}
+        ),
     }
 
 
