@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from typing import Any, Literal
 
 from bench.settings import (
+    CHAMPION,
     READS_FEATURES,
     READS_TEXT,
     SMALL_EPOCHS,
@@ -15,7 +16,6 @@ from bench.settings import (
 from recommender.ml.recipes import RECIPES
 
 Side = Literal["reference", "ours", "peer"]
-BUDGET_FROM = "transformer"  # whose training time a peer gets
 SMALL_BUDGET_S = 5.0
 
 
@@ -142,12 +142,13 @@ def _classical(seed: int, *, is_small: bool) -> list[Entry]:
 
 def _sequential(dataset: str, seed: int, *, is_small: bool) -> list[Entry]:
     """Return RecTools' transformers: as shipped, and in our size with our CPU time."""
+    ours = {**RECIPES["transformer"].defaults, **changes(dataset, "transformer")}
     size: dict[str, Any] = {
-        "n_factors": 64,
-        "n_blocks": 2,
-        "n_heads": 2,
-        "session_max_len": 100 if dataset == "ml-100k" else 128,
-        "dropout_rate": 0.3 if dataset == "ml-100k" else 0.2,
+        "n_factors": ours["embedding_size"],
+        "n_blocks": ours["n_blocks"],
+        "n_heads": ours["n_heads"],
+        "session_max_len": max(100, int(ours["history_length"])),  # less only hurts it
+        "dropout_rate": ours["dropout"],
         "lr": 0.002,
         "batch_size": 32,  # about as many positions as our batches
     }
@@ -180,7 +181,7 @@ def _sequential(dataset: str, seed: int, *, is_small: bool) -> list[Entry]:
                     "the newest events",
                     {**given, "model": model, "config": config, "max_epochs": 0},
                     tuning="epoch of best validation NDCG@10 of up to 6 looks",
-                    budget_from=BUDGET_FROM,
+                    budget_from=CHAMPION,
                     budget_factor=factor,
                     skips=frozenset() if factor == 1.0 else frozenset({"ml-100k-c"}),
                 )

@@ -12,6 +12,7 @@ from bench import picture
 from bench.entries import Entry
 from bench.frozen import Task
 from bench.judge import AUC, HR, MRR, NDCG, PRECISION, RECALL, Judged
+from bench.settings import CHAMPION
 from bench.work import RUN
 from recommender.ml.recipes import RECIPES
 from recommender.ml.stats import Interval
@@ -37,11 +38,6 @@ NOTES = {
     "cold": "Popularity and chance know nothing of these items; a warm negative always beats an "
     "item without any score, hence figures below chance.",
 }
-
-
-def champion() -> str:
-    """Name our row that peers are compared with."""
-    return "hybrid" if "hybrid" in RECIPES else "transformer"
 
 
 def section(
@@ -138,7 +134,7 @@ def _head(dataset: str, seed: int) -> str:
         "published figures are not comparable with these; its lists are judged here as all others. "
         "Every rating counts as taken. Training CPU is the chosen setting's; tuning CPU is all "
         "settings tried. The peak is of the whole process, ranking included. MRR is within the "
-        f"first 100. The last column is {RECIPES[champion()].label.lower()} minus the row, on the "
+        f"first 100. The last column is {RECIPES[CHAMPION].label.lower()} minus the row, on the "
         "same users: bold when the interval lies above 0. Random and popularity stand beside. "
         "Settings are below each table.\n\n" + picture_line
     )
@@ -153,7 +149,7 @@ def _table(
 ) -> str:
     metrics = COLUMNS[name]
     shown = [row for row in rows if row.name in judged]
-    ours = judged.get(champion())
+    ours = judged.get(CHAMPION)
     against = NDCG if NDCG in metrics else metrics[0]
     n = next(iter(judged[shown[0].name].figures(group).values())).n if shown else 0
     heads = [HEAD[0], *metrics, *HEAD[1:], f"{against}: ours − this"]
@@ -163,7 +159,7 @@ def _table(
         cells = [_label(row), *(_cell(figures[metric]) for metric in metrics)]
         cells += [row.reads, *_costs(found[row.name])]
         ahead = ours.ahead_of(judged[row.name], against, group) if ours else None
-        cells.append(_difference(ahead) if ahead and row.name != champion() else "–")
+        cells.append(_difference(ahead) if ahead and row.name != CHAMPION else "–")
         lines.append("| " + " | ".join(cells) + " |")
     return "\n".join(lines) + "\n"
 

@@ -48,7 +48,7 @@ def judged(tmp_path):
 
 
 def test_a_section_holds_figures_intervals_costs_and_what_is_read(judged, tmp_path, monkeypatch):
-    monkeypatch.setattr(report, "champion", lambda: "transformer")
+    monkeypatch.setattr(report, "CHAMPION", "transformer")
     text = report.section(*judged, tmp_path / "runs")
     ours = next(line for line in text.splitlines() if line.startswith("| **Transformer**"))
     assert "1.0000 [1.000, 1.000]" in ours
@@ -69,7 +69,7 @@ def test_staleness_divides_the_fresh_figure_by_that_with_most_events_hidden(judg
 
 def test_kept_sections_become_one_page_and_a_picture(judged, tmp_path, monkeypatch):
     task, rows, found = judged
-    monkeypatch.setattr(report, "champion", lambda: "transformer")
+    monkeypatch.setattr(report, "CHAMPION", "transformer")
     renamed = {**vars(task), "name": "ml-100k-b"}
     report.keep(tmp_path / "w", type(task)(**renamed), rows, found, tmp_path / "runs")
     report.write(tmp_path / "w", tmp_path / "results", seed=7)
