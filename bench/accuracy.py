@@ -16,13 +16,12 @@ from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
 from bench import report
 from bench.data import Source, load_1m, load_100k
-from bench.entries import SMALL_BUDGET_S, Entry, Run, entries
+from bench.entries import Entry, Run, entries
 from bench.frozen import Task, load_task, save_task, tree_hash
 from bench.judge import HR, NDCG, Judged, judge
 from bench.protocols import (
@@ -114,20 +113,21 @@ def freeze(name: str, dataset: str, options: argparse.Namespace) -> Place:
 def run_one(entry: Entry, place: Place, options: argparse.Namespace) -> bool:
     """Train and rank one row in a process of its own, unless that is done; False when it failed."""
     out = place.runs / entry.name
-    given = dict(entry.options)
-    if entry.budget_from is not None:
-        given["budget_s"] = _budget_s(entry, place, is_small=options.is_small)
-        if given["budget_s"] is None:
-            _say(f"{entry.name}: {entry.budget_from} has to run first")
-            return False
-    key = _key(entry, given, place)
+    key = _key(entry, place)
     if (out / RUN).exists() and (out / "key").read_text() == key and not options.fresh:
         return True
     out.mkdir(parents=True, exist_ok=True)
     (out / RUN).unlink(missing_ok=True)
     python = options.peers_python if entry.side == "peer" else Path(sys.executable)
     module = "bench.peers" if entry.side == "peer" else "bench.ours"
-    command = [str(python), "-m", module, str(place.folder), str(out), json.dumps(given)]
+    command = [
+        str(python),
+        "-m",
+        module,
+        str(place.folder),
+        str(out),
+        json.dumps(dict(entry.options)),
+    ]
     began = time.perf_counter()
     with (out / "log.txt").open("w") as log:
         process = subprocess.Popen(  # noqa: S603 - our own modules
@@ -180,32 +180,17 @@ def _1m(data: Path) -> Source:
 
 
 def _run_all(rows: Sequence[Entry], place: Place, options: argparse.Namespace) -> bool:
-    """Run the rows, those whose budget depends on another last; True when all are there."""
+    """Run the rows; True when all are there."""
     if not options.peers_python.exists():
         _say("peers are left out: run `make bench-peers` first")
         rows = [row for row in rows if row.side != "peer"]
-    first = [row for row in rows if row.budget_from is None]
-    later = [row for row in rows if row.budget_from is not None]
-    done = []
     with ThreadPoolExecutor(options.jobs) as pool:
-        for part in (first, later):
-            done += list(pool.map(lambda row: run_one(row, place, options), part))
-    return all(done)
+        return all(list(pool.map(lambda row: run_one(row, place, options), rows)))
 
 
-def _budget_s(entry: Entry, place: Place, *, is_small: bool) -> float | None:
-    if is_small:
-        return SMALL_BUDGET_S
-    path = place.runs / str(entry.budget_from) / RUN
-    if not path.exists():
-        return None
-    spent = json.loads(path.read_text())["train_cpu_s"]
-    return round(spent * entry.budget_factor, 1)
-
-
-def _key(entry: Entry, given: dict[str, Any], place: Place) -> str:
+def _key(entry: Entry, place: Place) -> str:
     code = PEERS_CODE if entry.side == "peer" else OURS_CODE
-    parts = [place.sha256, json.dumps(given, sort_keys=True)]
+    parts = [place.sha256, json.dumps(dict(entry.options), sort_keys=True)]
     parts += [tree_hash([ROOT / path]) for path in code]
     return hashlib.sha256("\n".join(parts).encode()).hexdigest()
 
