@@ -6,7 +6,7 @@ DATA   ?= films
 BENCH_DATA ?= $(firstword $(wildcard ../shared/data) data)
 PEERS := build/peers-venv
 .DEFAULT_GOAL := help
-.PHONY: help demo demo-check setup run worker test lint types format check bench bench-accuracy bench-peers messages clean
+.PHONY: help demo demo-check setup run worker test lint types format check bench bench-accuracy bench-encoders bench-peers messages clean
 
 help: ## list the commands
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 17
@@ -85,6 +85,9 @@ bench: bench-accuracy ## the benchmark of accuracy under its short name
 
 bench-accuracy: $(VENV)/.dev $(VENV)/.demo ## train our models and the peers on the same splits, write bench/results (BENCH_DATA=folder of ml-100k and ml-1m)
 	@$(BIN)/python -m bench.accuracy --data $(BENCH_DATA) $(ARGS)
+
+bench-encoders: $(VENV)/.dev $(VENV)/.demo ## measure text encoders, write bench/results/encoders.md (BENCH_DATA=folder of bbc and retail; needs pyarrow)
+	@$(BIN)/python bench/encoders.py --data $(BENCH_DATA) $(ARGS)
 
 messages: $(VENV)/.dev ## collect texts for translation and compile them (needs gettext)
 	@$(BIN)/python manage.py makemessages -l zh_Hans --no-location --no-obsolete -i .venv -i var
