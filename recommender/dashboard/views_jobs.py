@@ -14,6 +14,7 @@ from django.utils.translation import gettext as _
 
 from recommender.dashboard import (
     charts_models,
+    queries_content,
     queries_models,
     queries_runs,
     search_words,
@@ -44,11 +45,12 @@ SEARCH = TrainingRun.Mode.SEARCH
 
 @reader
 def index(request: HttpRequest) -> HttpResponse:
-    """List runs, imports, open jobs and workers."""
+    """List runs, open jobs, workers, and how far the encoders are."""
     catalog = scope(request)
     context = {
         "runs": queries_runs.runs(catalog) if catalog else [],
         "jobs": queries_runs.open_jobs(),
+        "readings": queries_content.readings(catalog) if catalog else [],
         "workers": queries_runs.workers(),
         "has_worker": queries_runs.worker_seen(),
     }
