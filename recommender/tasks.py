@@ -56,12 +56,19 @@ def train(*, run_id: int) -> None:
 
 @task("embed_items", minutes=30)
 def embed_items(*, catalog_id: int | None = None) -> None:
-    """Give items their missing content vectors; of one catalog, or of all."""
+    """Give items their missing content vectors; of one catalog, or of all.
+
+    Raises: NotReady naming, after all others have read, each encoder that could not.
+    """
     from recommender.catalog import embed
 
-    for catalog in catalogs(catalog_id):
-        for encoder in embed.encoders_for(catalog):
-            embed.embed_items(catalog=catalog, encoder=encoder)
+    problems = [
+        f"{catalog}, {modality} encoder: {problem}"
+        for catalog in catalogs(catalog_id)
+        for modality, problem in embed.embed_catalog(catalog=catalog).items()
+    ]
+    if problems:
+        raise NotReady("\n".join(problems))
 
 
 @task("measure_variants", minutes=60)

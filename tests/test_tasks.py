@@ -3,6 +3,7 @@ from celery.exceptions import SoftTimeLimitExceeded
 
 from recommender import loop, tasks
 from recommender.catalog.models import ItemVector
+from recommender.errors import NotReady
 from recommender.jobs.models import Job
 from recommender.train import lease as leases
 from tests.factories import make_catalog, make_item, make_run
@@ -19,6 +20,29 @@ def test_embedding_reads_every_catalog_or_the_named_one(settings):
     assert set(ItemVector.objects.values_list("item__catalog", flat=True)) == {mine.pk}
     tasks.embed_items()
     assert ItemVector.objects.count() == 2
+
+
+def test_an_encoder_that_fails_keeps_no_other_and_no_other_catalog_from_reading(
+    settings, monkeypatch
+):
+    settings.ENCODER_TEXT = "hashing"
+    settings.ENCODER_PICTURE = "folder:/gone"
+    broken, whole = make_catalog(slug="broken"), make_catalog(slug="whole")
+    make_item(broken, picture="a.png", picture_hash="1")
+    make_item(whole)
+    with pytest.raises(NotReady, match=r"^broken, picture encoder: .*/gone") as failure:
+        tasks.embed_items()
+    assert "\n" not in str(failure.value)
+    assert ItemVector.objects.filter(modality="text").count() == 2
+
+    def breaks_off(**_):
+        raise NotReady("The endpoint is down.")
+
+    monkeypatch.setattr("recommender.catalog.embed.embed_items", breaks_off)
+    with pytest.raises(NotReady) as failure:
+        tasks.embed_items()
+    named = [line.split(": ")[0] for line in str(failure.value).splitlines()]
+    assert named == ["broken, picture encoder", "broken, text encoder", "whole, text encoder"]
 
 
 def test_simulating_plays_the_asked_number_of_visits(monkeypatch):

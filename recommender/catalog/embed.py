@@ -47,18 +47,25 @@ def encoders_for(catalog: Catalog) -> list[Encoder]:
 
     Raises: NotReady when one cannot be loaded and no other one could be.
     """
-    loaded, problems = [], []
-    for modality, name in encoder_names().items():
-        if not with_source(Item.objects.filter(catalog=catalog), modality).exists():
-            continue
-        try:
-            loaded.append(load_encoder(name, modality, settings.ENCODER_API_KEY))
-        except NotReady as problem:
-            log.warning("encoder_not_ready", modality=modality, problem=str(problem))
-            problems.append(problem)
+    loaded, problems = _load(catalog)
     if problems and not loaded:
-        raise problems[0]
+        raise NotReady(next(iter(problems.values())))
     return loaded
+
+
+def embed_catalog(*, catalog: Catalog) -> dict[ModalityName, str]:
+    """Encode what is missing in every modality; return what is wrong with encoders that failed.
+
+    One that cannot be loaded, or breaks off, does not keep the others from their work.
+    """
+    loaded, problems = _load(catalog)
+    for encoder in loaded:
+        try:
+            embed_items(catalog=catalog, encoder=encoder)
+        except NotReady as problem:
+            log.warning("encoder_broke_off", modality=encoder.modality, problem=str(problem))
+            problems[encoder.modality] = str(problem)
+    return problems
 
 
 def embed_items(*, catalog: Catalog, encoder: Encoder, progress: Progress | None = None) -> int:
@@ -93,6 +100,21 @@ def missing_vectors(*, catalog: Catalog, encoder: Encoder) -> int:
 def with_source(items: QuerySet[Item], modality: ModalityName) -> QuerySet[Item]:
     """Keep items that have something to read: all of them for text."""
     return items if modality == "text" else items.exclude(**{modality: ""})
+
+
+def _load(catalog: Catalog) -> tuple[list[Encoder], dict[ModalityName, str]]:
+    """Load the encoders of the modalities that items have; and say which could not be, and why."""
+    loaded: list[Encoder] = []
+    problems: dict[ModalityName, str] = {}
+    for modality, name in encoder_names().items():
+        if not with_source(Item.objects.filter(catalog=catalog), modality).exists():
+            continue
+        try:
+            loaded.append(load_encoder(name, modality, settings.ENCODER_API_KEY))
+        except NotReady as problem:
+            log.warning("encoder_not_ready", modality=modality, problem=str(problem))
+            problems[modality] = str(problem)
+    return loaded, problems
 
 
 def _setting(modality: ModalityName) -> str:

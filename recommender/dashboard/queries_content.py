@@ -8,6 +8,7 @@ from django.db.models import Count, F, Q
 
 from recommender.catalog.embed import HASHES, encoder_names, with_source
 from recommender.catalog.models import Catalog, Item, ItemVector
+from recommender.jobs.models import Job
 from recommender.ml.encoders import ModalityName, encoder_id, is_fallback
 
 MOST_PROBLEMS = 5
@@ -37,6 +38,13 @@ def readings(catalog: Catalog) -> list[Reading]:
     """
     found = [_reading(catalog, modality, name) for modality, name in encoder_names().items()]
     return [reading for reading in found if reading.total]
+
+
+def trouble() -> list[str]:
+    """Say why encoders failed at the last try to read items; empty when it went well. One query."""
+    tried = Job.objects.filter(task="recommender.embed_items", attempts__gt=0)
+    last = tried.exclude(state=Job.State.CLAIMED).order_by("-pk").first()
+    return last.error.removeprefix("NotReady: ").splitlines() if last else []
 
 
 def _reading(catalog: Catalog, modality: ModalityName, name: str) -> Reading:

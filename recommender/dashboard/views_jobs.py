@@ -51,6 +51,7 @@ def index(request: HttpRequest) -> HttpResponse:
         "runs": queries_runs.runs(catalog) if catalog else [],
         "jobs": queries_runs.open_jobs(),
         "readings": queries_content.readings(catalog) if catalog else [],
+        "trouble": queries_content.trouble(),
         "workers": queries_runs.workers(),
         "has_worker": queries_runs.worker_seen(),
     }

@@ -28,6 +28,7 @@ WORKER_SEEN_S = 15
 ERROR_LENGTH = 4_000
 
 OPEN = (Job.State.DUE, Job.State.CLAIMED)
+CLOSED = (Job.State.DONE, Job.State.DEAD)
 
 
 @dataclass(frozen=True)
@@ -257,11 +258,13 @@ def revive(*, job: Job) -> Job:
 
 
 def forget(*, done_before: datetime, ticks_before: datetime) -> int:
-    """Delete finished jobs: the beats' own after hours, others after days. Dead ones stay."""
-    done = Job.objects.filter(state=Job.State.DONE)
-    old = Q(finished_at__lt=done_before)
-    tick = Q(dedup_key__contains="@", finished_at__lt=ticks_before)
-    deleted, _rows = done.filter(old | tick).delete()
+    """Delete finished jobs: the beats' own after hours, others after days.
+
+    Dead ones stay, for someone to look at; those of beats go too, since the next beat tried again.
+    """
+    old = Q(state=Job.State.DONE, finished_at__lt=done_before)
+    tick = Q(state__in=CLOSED, dedup_key__contains="@", finished_at__lt=ticks_before)
+    deleted, _rows = Job.objects.filter(old | tick).delete()
     Worker.objects.filter(seen_at__lt=done_before).delete()
     return deleted
 

@@ -9,7 +9,8 @@ import pytest
 from django.test import Client
 
 from recommender.catalog.models import Item, ItemVector
-from recommender.dashboard.queries_content import readings
+from recommender.dashboard.queries_content import readings, trouble
+from recommender.jobs.models import Job
 from tests.dashboard.world import World
 from tests.factories import START, make_catalog, make_item
 
@@ -68,6 +69,29 @@ def test_the_jobs_page_shows_progress_and_that_a_weaker_encoder_stands_in(
     assert f"/ {len(world.items)}" in page
     assert "<code>hashing</code>" in page
     assert "a weaker one stands in" in page
+
+
+def test_the_jobs_page_says_why_the_last_try_failed_and_no_longer_once_one_went_well(
+    world: World, ops: Client
+) -> None:
+    def tried(state: str, error: str) -> None:
+        Job.objects.create(
+            task="recommender.embed_items",
+            state=state,
+            error=error,
+            attempts=1,
+            due_at=START,
+            created_at=START,
+        )
+
+    tried("dead", "NotReady: films, picture encoder: <gone>\nfilms, text encoder: down")
+    tried("claimed", "")
+    assert trouble() == ["films, picture encoder: <gone>", "films, text encoder: down"]
+    page = ops.get("/ops/jobs/").content.decode()
+    assert '<li class="reason">films, picture encoder: &lt;gone&gt;</li>' in page
+    tried("done", "")
+    assert trouble() == []
+    assert "The last try to read items failed" not in ops.get("/ops/jobs/").content.decode()
 
 
 def test_without_anything_to_read_the_panel_is_left_out(world: World, ops: Client) -> None:

@@ -185,12 +185,15 @@ def test_two_beats_make_one_job_of_a_tick_even_after_it_was_done():
     assert Job.objects.count() == 2
 
 
-def test_done_jobs_are_forgotten_and_dead_ones_stay():
+def test_done_jobs_are_forgotten_and_dead_ones_stay_unless_a_beat_wrote_them():
     done, tick, dead = enqueue(), enqueue(dedup_key="t@1"), enqueue(max_attempts=1)
+    dead_tick = enqueue(dedup_key="t@2", max_attempts=1)
     services.finish(ticket=begin(done))
     services.finish(ticket=begin(tick))
     services.fail(ticket=begin(dead), error="no")
-    assert services.forget(done_before=later(-60), ticks_before=later(60)) == 1
+    services.fail(ticket=begin(dead_tick), error="no")
+    assert services.forget(done_before=later(-60), ticks_before=later(-60)) == 0
+    assert services.forget(done_before=later(-60), ticks_before=later(60)) == 2
     assert set(Job.objects.values_list("pk", flat=True)) == {done.pk, dead.pk}
     assert services.forget(done_before=later(60), ticks_before=later(60)) == 1
 
