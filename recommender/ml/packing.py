@@ -18,19 +18,23 @@ from recommender.ml.manifest import MANIFEST, VARIANT, ArtifactError, Manifest
 Storage = Literal["float32", "float16", "int8"]
 Array = NDArray[Any]
 
-SCALE = "_scale"  # ending of the array that holds one float32 factor per row
+SCALE = "_scale"  # ending of the array that holds one float32 factor per row, or one for all
 EXACT = ("gram", "offset")  # endings of what a solver inverts: rounding it saves nothing
 INT32 = np.iinfo(np.int32)
 LARGEST = 127.0  # symmetric, so that 0 stays 0 and a row can be negated
 MOST = 255.0  # of lists that hold nothing negative
 FEW = 256  # numbers in a column below which rounding saves nothing
+# Arrays whose largest number lies beyond these are scaled before they become half floats: what
+# only breaks ties (a trace of popularity beside the weights of neighbors, 1e-9) would be all 0.
+SMALL, LARGE, AIM = 2.0**-3, 65_504.0, 14  # scaled, the largest lies between 2^14 and 2^15
 
 
 def pack(arrays: Mapping[str, Array], storage: Storage) -> dict[str, Array]:
     """Return the arrays in fewer bytes.
 
     `int8`: tables and the weights of neighbor lists as bytes with a scale per row, columns as
-    float16. `float16`: all of them as float16. In both, whole numbers into fewer bytes, which
+    float16. `float16`: all of them as float16, with one scale where the numbers are far from 1. In
+    both, whole numbers into fewer bytes, which
     loses nothing; neighbor lists (`indptr`, `indices`, `data` with one prefix) are sorted for it.
     """
     if storage == "float32":
@@ -193,7 +197,7 @@ def _packed_floats(
     elif storage == "int8" and array.ndim == 2:
         quantized, scale = quantize_rows(array)
     else:
-        return {stem: _halve(array)}
+        return _halved(stem, array)
     return {stem: quantized, stem + SCALE: scale}
 
 
@@ -227,11 +231,14 @@ def _narrow(numbers: Array) -> Array:
     return numbers.astype(np.int32) if fits else numbers
 
 
-def _halve(array: Array) -> Array:
-    """Return float16, or the array itself where a number is too large for it."""
-    if array.size and float(np.abs(array).max()) > float(np.finfo(np.float16).max):
-        return array
-    return array.astype(np.float16)
+def _halved(stem: str, array: Array) -> dict[str, Array]:
+    """Return float16, scaled by a power of two where its range would not do."""
+    highest = float(np.abs(array).max(initial=0.0))
+    if not highest or SMALL <= highest <= LARGE:
+        return {stem: array.astype(np.float16)}
+    scale = np.float32(2.0 ** (np.floor(np.log2(highest)) - AIM))
+    scaled = np.asarray(array, np.float64) / float(scale)
+    return {stem: scaled.astype(np.float16), stem + SCALE: np.array([scale])}
 
 
 def _read_list(stem: str, array: Array, starts: IntArray) -> Array:
@@ -242,12 +249,18 @@ def _read_list(stem: str, array: Array, starts: IntArray) -> Array:
 
 
 def _widen(stem: str, array: Array, scale: Array, starts: IntArray | None) -> FloatArray:
+    is_half = array.dtype == np.float16
     n = len(array) if starts is None else len(starts) - 1
-    if array.dtype.kind not in "iu" or scale.dtype != np.float32 or scale.shape != (n,):
-        found = f"{scale.dtype.str} {scale.shape}"
-        raise ArtifactError(f"{stem}{SCALE}.npy", f"it holds {found}, one number a row is needed")
+    if not (is_half or array.dtype.kind in "iu") or scale.dtype != np.float32:
+        found = f"{array.dtype.str} with scales {scale.dtype.str}"
+        raise ArtifactError(f"{stem}.npy", f"it holds {found}; bytes or half floats are needed")
+    if scale.shape != ((1,) if is_half else (n,)):
+        needed = "one number" if is_half else "one number a row"
+        raise ArtifactError(f"{stem}{SCALE}.npy", f"its shape is {scale.shape}, {needed} is needed")
     if not (np.isfinite(scale) & (scale >= 0)).all():
         raise ArtifactError(f"{stem}{SCALE}.npy", "a scale is below zero or no number")
+    if is_half:
+        return np.asarray(array.astype(np.float32) * scale[0])
     if starts is None:
         return np.asarray(array.astype(np.float32) * scale[:, None])
     lengths = np.diff(starts)

@@ -30,6 +30,8 @@ from recommender.ml.compress import (
 )
 from recommender.ml.evaluation import histories_of
 from recommender.ml.manifest import TOWER
+from recommender.ml.scoring import History
+from recommender.ml.topk import top_k
 from tests.ml.planted import planted
 from tests.ml.small import NAMES, context_for, trained
 from tests.ml.test_artifact import replace_array, rewrite
@@ -76,6 +78,20 @@ def test_rounding_moves_scores_by_little_of_their_spread(folders, tmp_path):
         before, after = scores(folders / name), scores(tmp_path / f"{name}-{variant}")
         gap = np.abs(after - before).max() / np.ptp(before)
         assert gap <= EXACT_SHARE[variant], (name, variant, gap)
+
+
+@pytest.mark.parametrize("variant", ["float16", "int8"])
+@pytest.mark.parametrize("name", ["slit", "ease"])
+def test_who_did_nothing_yet_gets_the_same_list(name, variant, tmp_path):
+    """Only a trace of popularity speaks then, some 1e-9: as a plain half float it would be 0."""
+    data = planted(n_users=80, n_items=300, n_events=20)
+    trained(name, data, n_neighbors=300).export(tmp_path / "whole", context_for(data))
+    compress(tmp_path / "whole", tmp_path / "small", variant)
+    first, second = (
+        top_k(load_model(tmp_path / folder).scorer.score([History.empty(3)]), 10)
+        for folder in ("whole", "small")
+    )
+    assert overlap(first, second).tolist() == [1.0]
 
 
 def test_all_axes_kept_change_no_score(folders, tmp_path, monkeypatch):

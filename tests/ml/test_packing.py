@@ -89,11 +89,21 @@ def test_neighbor_lists_come_back_in_rising_order_with_their_weights(storage):
     assert whole["knn__indptr"].dtype == np.int64
 
 
-def test_ids_beyond_four_bytes_and_numbers_beyond_half_floats_stay_as_they_are():
-    arrays = {"item_ids": np.array([0, 2**40]), "popularity": np.linspace(0, 1e6, 300)}
-    whole = unpack(pack(arrays, "float16"))
-    assert whole["item_ids"].tolist() == [0, 2**40]
-    np.testing.assert_array_equal(whole["popularity"], arrays["popularity"])
+def test_ids_beyond_four_bytes_stay_as_they_are():
+    assert pack({"item_ids": np.array([0, 2**40])}, "float16")["item_ids"].tolist() == [0, 2**40]
+
+
+@pytest.mark.parametrize("storage", ["float16", "int8"])
+@pytest.mark.parametrize("highest", [1e-30, 1e-9, 1e-4, 1.0, 1e6, 1e30])
+def test_columns_keep_their_proportions_however_small_or_large(storage, highest):
+    bias = (np.linspace(0, 1, 300) * highest).astype(np.float32)
+    whole = unpack(pack({"item_bias": bias}, storage))
+    np.testing.assert_allclose(whole["item_bias"], bias, rtol=2**-11, atol=highest * 2**-24)
+    assert (np.diff(whole["item_bias"]) > 0).all()
+
+
+def test_columns_near_one_need_no_scale():
+    assert list(pack({"item_bias": np.linspace(-3, 3, 300)}, "float16")) == ["item_bias"]
 
 
 def test_what_a_solver_inverts_is_not_rounded():
@@ -105,14 +115,22 @@ def test_what_a_solver_inverts_is_not_rounded():
     ("scale", "reason"),
     [
         (np.ones(2, np.float32), "one number a row"),
-        (np.ones(3, np.float64), "one number a row"),
+        (np.ones(3, np.float64), "bytes or half floats"),
         (np.array([1, -1, 1], np.float32), "below zero"),
         (np.array([1, np.nan, 1], np.float32), "no number"),
     ],
 )
 def test_a_scale_that_does_not_fit_is_refused(scale, reason):
-    with pytest.raises(ArtifactError, match=f"item_vectors_scale.npy: .*{reason}"):
+    with pytest.raises(ArtifactError, match=f"item_vectors.*npy: .*{reason}"):
         unpack({"item_vectors": np.ones((3, 2), np.int8), "item_vectors_scale": scale})
+
+
+def test_scaled_half_floats_that_do_not_fit_are_refused():
+    halves, whole = np.ones(300, np.float16), np.ones(300, np.float32)
+    with pytest.raises(ArtifactError, match=r"its shape is \(300,\), one number is needed"):
+        unpack({"bias": halves, "bias_scale": whole})
+    with pytest.raises(ArtifactError, match="bytes or half floats are needed"):
+        unpack({"bias": whole, "bias_scale": whole[:1]})
 
 
 def test_lists_that_are_cut_short_are_refused():
