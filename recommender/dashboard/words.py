@@ -63,10 +63,12 @@ TRIGGERS: dict[str, Promise] = {
 MODELS: dict[str, Promise] = {
     "popularity": gettext_lazy("Popularity"),
     "content": gettext_lazy("Content"),
+    "user_knn": gettext_lazy("User neighbors"),
     "item_knn": gettext_lazy("Item neighbors"),
     "ease": gettext_lazy("EASE"),
     "slit": gettext_lazy("Item transitions"),
     "matrix_factorization": gettext_lazy("Matrix factorization"),
+    "neumf": gettext_lazy("NeuMF"),
     "two_tower": gettext_lazy("Two towers"),
     "caser": gettext_lazy("Caser"),
     "transformer": gettext_lazy("Transformer"),

@@ -24,6 +24,7 @@ from recommender.ml.interactions import FloatArray, IntArray
 from recommender.ml.manifest import TOWER, VARIANT, Manifest
 from recommender.ml.packing import Array, Storage, pack
 from recommender.ml.scorers.kind import UNDER
+from recommender.ml.scorers.pair import PAIRS
 from recommender.ml.scorers.tower import COMPONENT
 from recommender.ml.scoring import History, Scorer
 
@@ -63,6 +64,8 @@ def variants_of(manifest: Manifest) -> tuple[str, ...]:
     names = {entry.name for entry in manifest.files}
     has_tower = any(name.endswith(TOWER) for name in names)
     has_vectors = any(name.endswith(f"{ITEM_VECTORS}.npy") for name in names)
+    # A network over pairs reads single numbers of a vector: they cannot be turned or dropped.
+    has_vectors = has_vectors and manifest.kind != PAIRS.name
     return tuple(
         name
         for name, change in VARIANTS.items()

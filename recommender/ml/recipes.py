@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import Literal
 
-Strategy = Literal["popular", "item_item", "neural"]
+Strategy = Literal["popular", "item_item", "neighbours", "neural"]
 
 
 @dataclass(frozen=True)
@@ -60,6 +60,22 @@ _ALL = (
             "half_life_days": 60.0,
             "history_length": 50,
             "popularity_weight": 0.1,
+        },
+    ),
+    Recipe(
+        "user_knn",
+        "neighbours",
+        "User neighbors",
+        is_sequential=False,
+        is_fast=True,
+        defaults={
+            "n_neighbors": 50,
+            "shrinkage": 10.0,
+            "half_life_scale": 4.0,
+            "half_life_days": 60.0,
+            "history_length": 20,
+            "max_users": 20000,
+            "row_length": 200,
         },
     ),
     Recipe(
@@ -119,6 +135,31 @@ _ALL = (
             "reg": 200.0,
             "n_neighbors": 200,
             "max_items": 4_000,
+        },
+    ),
+    Recipe(
+        "neumf",
+        "neural",
+        "NeuMF",
+        is_sequential=False,
+        is_fast=False,
+        defaults={
+            "embedding_size": 48,
+            "hidden_size": 32,
+            "history_length": 50,
+            "dropout": 0.2,
+            "id_dropout": 0.05,
+            "user_dropout": 0.5,
+            "epochs": 20,
+            "warm_epochs": 5,
+            "patience": 5,
+            "learning_rate": 0.003,
+            "reg": 0.001,
+            "batch_size": 3000,
+            "n_negatives": 64,
+            "hold_out_share": 0.05,
+            "horizon": 1,
+            "ppmi_window": 8,
         },
     ),
     Recipe(

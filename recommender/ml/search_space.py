@@ -67,6 +67,13 @@ _TRANSFORMER: Space = {
 
 _SPACES: dict[str, Space] = {
     "popularity": {"half_life_scale": Range(0.02, 20.0, is_log=True)},
+    "user_knn": {
+        "n_neighbors": Range(10, 400, is_log=True),
+        "shrinkage": Range(0.5, 200.0, is_log=True),
+        "half_life_scale": _HALF_LIVES,
+        "half_life_days": Range(3.0, 1000.0, is_log=True),
+        "history_length": Range(5, 50, is_log=True),
+    },
     "item_knn": {
         "n_neighbors": Range(10, 400, is_log=True),
         "shrinkage": Range(0.5, 200.0, is_log=True),
@@ -98,6 +105,16 @@ _SPACES: dict[str, Space] = {
         "horizon": Range(1, 10),
         "horizon_fade": Range(0.2, 1.0),
         "reg": Range(10.0, 2_000.0, is_log=True),
+    },
+    "neumf": {
+        "embedding_size": Choice((32, 48, 64)),
+        "hidden_size": Choice((16, 32, 64)),
+        "dropout": Range(0.0, 0.6),
+        "id_dropout": Range(0.0, 0.4),
+        "user_dropout": Range(0.0, 0.9),
+        "learning_rate": Range(0.0003, 0.02, is_log=True),
+        "reg": Range(0.00001, 0.1, is_log=True),
+        "horizon": Range(1, 5),
     },
     "two_tower": {
         "embedding_size": Choice((32, 64, 96, 128)),

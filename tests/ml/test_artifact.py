@@ -23,7 +23,15 @@ from tests.ml.planted import planted
 from tests.ml.small import context_for, trained
 
 DATA = planted(n_users=12, n_items=9, n_events=4)
-KINDS = ("popularity", "item_knn", "matrix_factorization", "two_tower", "transformer")
+KINDS = (
+    "popularity",
+    "user_knn",
+    "item_knn",
+    "matrix_factorization",
+    "neumf",
+    "two_tower",
+    "transformer",
+)
 N_FLIPS = 12
 
 
@@ -32,7 +40,7 @@ def folders(tmp_path_factory):
     """Write one artifact of each model; tests change copies."""
     base = tmp_path_factory.mktemp("artifacts")
     for name in KINDS:
-        changes = {} if name in ("popularity", "item_knn") else {"epochs": 1}
+        changes = {} if name in ("popularity", "user_knn", "item_knn") else {"epochs": 1}
         trained(name, DATA, **changes).export(base / name, context_for(DATA))
     return base
 
@@ -218,6 +226,10 @@ def test_pickled_arrays_are_never_opened(copy):
         ("item_knn", "indptr", lambda a: a - 1, "its rows overlap"),
         ("item_knn", "indptr", lambda a: a // 2, "its length is wrong"),
         ("item_knn", "indptr", lambda a: a[::-1].copy(), "its rows overlap"),
+        ("user_knn", "people_items", lambda a: a + 100, "it points outside the items"),
+        ("user_knn", "people_starts", lambda a: a[::-1].copy(), "its rows overlap"),
+        ("neumf", "pair_product", lambda a: a[:-1], r"not \(D\) with D = 16"),
+        ("neumf", "pair_second", lambda a: a[:-1], r"not \(H, G\) with H = 12"),
         ("item_knn", "item_bias", lambda a: a[:-1], r"with M = 9 \(items\)"),
         ("matrix_factorization", "gram", lambda a: a[:-1], r"not \(D\+1, D\+1\) with D = 8"),
         ("matrix_factorization", "offset", lambda a: a[:-1], r"not \(D\+1\) with D = 8"),

@@ -145,6 +145,8 @@ def test_parts_still_sum_to_the_score(folders, tmp_path, variant):
 
 def test_models_without_a_tower_or_vectors_have_fewer_forms(folders):
     assert variants_of(read_manifest(folders / "item_knn")) == ("float16", "int8")
+    whole = variants_of(read_manifest(folders / "neumf"))  # whose network reads single numbers
+    assert whole == ("float16", "int8_rows", "int8_tower", "int8")
     assert "int8_tower" not in variants_of(read_manifest(folders / "matrix_factorization"))
     assert variants_of(read_manifest(folders / "transformer")) == tuple(VARIANTS)
     with pytest.raises(CannotCompressError, match="item_knn has no variant 'short'; it has"):

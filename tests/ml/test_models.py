@@ -138,7 +138,8 @@ def test_the_same_seed_gives_the_same_scores(name):
     np.testing.assert_array_equal(first.scorer().score(histories), second.scorer().score(histories))
 
 
-COUNTED = {"popularity", "content", "item_knn", "ease", "slit"}  # nothing is drawn by chance
+# Nothing is drawn by chance.
+COUNTED = {"popularity", "content", "user_knn", "item_knn", "ease", "slit"}
 
 
 @pytest.mark.parametrize("name", sorted(set(NAMES) - COUNTED))
@@ -225,6 +226,8 @@ CHANGES = {
     "fade": 0.3,
     "horizon_fade": 0.1,
     "max_items": 12,
+    "max_users": 4,
+    "row_length": 2,
 }
 FIELDS = [(name, field.name) for name in NAMES for field in fields(MODELS[name].Config)]
 

@@ -21,7 +21,7 @@ def test_defaults_are_the_models_own():
 def test_only_sequence_models_read_order_and_only_light_models_are_fast():
     ordered = {name for name, recipe in RECIPES.items() if recipe.is_sequential}
     assert ordered == {"slit", "ease", "caser", "transformer", "hybrid"}
-    fast = {"popularity", "content", "item_knn", "ease", "slit", "matrix_factorization"}
+    fast = {"popularity", "content", "user_knn", "item_knn", "ease", "slit", "matrix_factorization"}
     assert {name for name, recipe in RECIPES.items() if recipe.is_fast} == fast
 
 

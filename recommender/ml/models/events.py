@@ -48,6 +48,14 @@ class TowerModule(nn.Module):
         del users
         return None
 
+    def match(self, users: Tensor, items: Tensor) -> Tensor:
+        """Return (P, K) scores, without bias, of every user (P, D) with every item (K, D)."""
+        return users @ items.T
+
+    def match_own(self, users: Tensor, items: Tensor) -> Tensor:
+        """Return (P,) scores, without bias, of each user with the item in the same row."""
+        return (users * items).sum(-1)
+
     @abstractmethod
     def encode(self, events: Events) -> Tensor:
         """Return (B, L+1, D): the user's vector after 0..L events."""

@@ -68,10 +68,10 @@ class Objective:
         reached = encoded[is_real]  # (P, D)
         aim = at_target[is_real.flatten()]  # (P,)
         weights = self._tensor(batch.weights)[is_real]
-        logits = reached @ vectors[at_other].T + bias[at_other]  # (P, K)
+        logits = self.module.match(reached, vectors[at_other]) + bias[at_other]  # (P, K)
         if is_full:
             return full_softmax(logits, torch.searchsorted(others, targets[is_real]), weights)
-        positive = (reached * vectors[aim]).sum(-1) + bias[aim]
+        positive = self.module.match_own(reached, vectors[aim]) + bias[aim]
         is_hit = aim.unsqueeze(1) == at_other.unsqueeze(0)
         return sampled_softmax(positive, logits, log_q, is_hit, weights)
 

@@ -153,7 +153,7 @@ class TowerRecommender(Recommender):
         with torch.no_grad():
             vectors, biases = self._item_side()
             users = self.module(*self._tensors(histories, vectors))
-            scores: FloatArray = (users @ vectors.T + biases).cpu().numpy()
+            scores: FloatArray = (self.module.match(users, vectors) + biases).cpu().numpy()
         return scores
 
     def _item_side(self) -> tuple[Tensor, Tensor]:
