@@ -41,3 +41,17 @@ def known_encoder(
         if problem:
             errors.append(Error(f"{name} is {setting!r}.", hint=problem, id="recommender.E002"))
     return errors
+
+
+@register()
+def known_narrator(
+    app_configs: Sequence[AppConfig] | None,  # noqa: ARG001 - Django's signature
+    **kwargs: Any,  # noqa: ARG001
+) -> list[CheckMessage]:
+    """Refuse a language model that is neither an address nor a folder."""
+    from recommender.ml.narrators import problem_of
+
+    problem = problem_of(settings.NARRATOR)
+    if not problem:
+        return []
+    return [Error(f"NARRATOR is {settings.NARRATOR!r}.", hint=problem, id="recommender.E003")]

@@ -17,6 +17,7 @@ from recommender.evaluate.models import Evaluation
 from recommender.jobs.models import Job, Worker
 from recommender.prepare.models import Snapshot
 from recommender.promote.models import ModelVersion, Promotion, Variant
+from recommender.serve.models import Narration
 from recommender.train.models import Search, TrainingRun, Trial
 
 __all__ = [
@@ -35,6 +36,7 @@ __all__ = [
     "ItemVector",
     "Job",
     "ModelVersion",
+    "Narration",
     "Promotion",
     "RateWindow",
     "RejectedEvent",

@@ -21,6 +21,7 @@ from recommender.errors import NotReady, Refused
 from recommender.jobs import services as jobs
 from recommender.jobs.task import JobTask, current_job
 from recommender.promote import shelf
+from recommender.serve import narration as narrations
 from recommender.train import lease as leases
 from recommender.train import trigger
 from recommender.train.failpoints import hit
@@ -71,6 +72,16 @@ def embed_items(*, catalog_id: int | None = None) -> None:
         raise NotReady("\n".join(problems))
 
 
+@task("narrate", minutes=3)
+def narrate(*, narration_id: int) -> None:
+    """Have a language model reword one explanation, for the page that waits for it."""
+    from recommender.ml.narrators import load_narrator  # may bring torch
+
+    row = narrations.asked(narration_id)
+    if row is not None:
+        narrations.write(row, lambda: load_narrator(settings.NARRATOR, settings.NARRATOR_API_KEY))
+
+
 @task("measure_variants", minutes=60)
 def measure_variants(*, version_id: int) -> None:
     """Make and measure the variants of a version."""
@@ -116,6 +127,7 @@ def cleanup() -> None:
     moment = datetime.now(UTC)
     forget_old_replies()
     forget_old_windows()
+    narrations.forget_old(before=moment - narrations.KEPT)
     jobs.forget(done_before=moment - DONE_JOBS_KEPT, ticks_before=moment - TICKS_KEPT)
     for catalog in catalogs():
         shelf.remove_old(catalog=catalog)

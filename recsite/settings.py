@@ -188,6 +188,9 @@ ENCODER_TEXT = env.text("ENCODER_TEXT")
 ENCODER_PICTURE = env.text("ENCODER_PICTURE")
 ENCODER_SOUND = env.text("ENCODER_SOUND")
 ENCODER_API_KEY = env.text("ENCODER_API_KEY")  # sent to an openai: endpoint
+# May reword explanations: openai:<base_url>#<model> or folder:<path>; unset, templates say it all.
+NARRATOR = env.text("NARRATOR")
+NARRATOR_API_KEY = env.text("NARRATOR_API_KEY")  # sent to an openai: endpoint
 TRAIN_THREADS = env.number("TRAIN_THREADS", 1, least=1)
 TRAIN_DEVICE = env.text("TRAIN_DEVICE", "auto")  # auto: a GPU when there is one, else the CPU
 

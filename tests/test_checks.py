@@ -20,6 +20,15 @@ def test_debug_on_an_open_address_is_an_error(settings: Settings) -> None:
     assert checks.loopback_in_debug(None) == []
 
 
+def test_a_language_model_that_is_no_address_is_an_error_with_a_hint(settings: Settings) -> None:
+    settings.NARRATOR = "gpt"
+    (error,) = checks.known_narrator(None)
+    assert error.id == "recommender.E003"
+    assert "openai:<base_url>#<model>" in str(error.hint)
+    settings.NARRATOR = "openai:http://127.0.0.1:11434/v1#qwen3"
+    assert checks.known_narrator(None) == []
+
+
 def test_an_unknown_encoder_is_an_error_that_lists_the_known(settings: Settings) -> None:
     settings.ENCODER_TEXT = "bundled:nothing"
     (error,) = checks.known_encoder(None)

@@ -9,6 +9,7 @@ PAGES: list[URLPattern | URLResolver] = [
     path("item/<int:key>/", views.item, name="item_plain"),
     path("item/<int:key>-<str:slug>/", views.item, name="item"),
     path("why/<str:token>/", views.why, name="why"),
+    path("why/<str:token>/sentence/", views.why_sentence, name="why_sentence"),
     path("search/", views.search, name="search"),
     path("browse/", views.browse, name="browse"),
     path("browse/<path:category>/", views.browse_category, name="browse_category"),

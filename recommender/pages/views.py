@@ -13,9 +13,11 @@ from django.views.decorators.http import require_GET
 
 from recommender.catalog.models import Item
 from recommender.collect.services import NewEvent
+from recommender.jobs import services as jobs
 from recommender.pages import queries
 from recommender.pages.cards import Card, Scale, card_of, cards_of, genre_label
 from recommender.pages.visits import Visit, on_site
+from recommender.serve import narration
 from recommender.serve import services as serve
 from recommender.serve.answers import ListAnswer
 from recommender.serve.texts import row_title
@@ -165,9 +167,25 @@ def why(visit: Visit, token: str) -> HttpResponse:
         "small_parts": bars[MOST_PARTS:],
         "small_total": math.fsum(bar["weight"] for bar in bars[MOST_PARTS:]),
         "total": found.explanation.bias + math.fsum(bar["weight"] for bar in bars),
+        "may_be_told": narration.facts_to_tell(found) is not None,
+        "narration": narration.find(found),
+        "token": token,
         "components": _bars([(part.text, part.weight) for part in found.explanation.components]),
     }
     return visit.render("pages/why.html", context)
+
+
+@require_GET
+@on_site
+def why_sentence(visit: Visit, token: str) -> HttpResponse:
+    """Give the sentence that a language model wrote: 202 while it is written, 204 without one."""
+    row, is_asked = narration.ask(serve.explain_token(token, visit.user))
+    if is_asked and row is not None:
+        jobs.enqueue("recommender.narrate", max_attempts=1, narration_id=row.pk)
+    if row is None or row.state in (row.State.REFUSED, row.State.FAILED):
+        return HttpResponse(status=204)
+    status = 202 if row.state == row.State.ASKED else 200
+    return visit.render("pages/_sentence.html", {"narration": row}, status=status)
 
 
 def _bars(parts: list[tuple[str, float]]) -> list[dict[str, Any]]:

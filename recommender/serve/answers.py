@@ -3,12 +3,15 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
 from recommender.catalog.models import Catalog
 from recommender.collect.models import User
 from recommender.serve import texts
+
+if TYPE_CHECKING:
+    from recommender.serve.facts import Facts
 
 
 @dataclass(frozen=True)
@@ -91,8 +94,8 @@ class PathStep:
 class Component:
     """One additive part of a score by what the model knows, not by what the person did.
 
-    `name` is the scorer's: bias, match, taste, content, features, neighbors …; popularity is the
-    prior for people with little history, rest what changed since a kept list was made.
+    `name` is the scorer's: bias, match, taste, content, features, neighbors …; prior is popularity
+    for people with little history, rest what changed since a kept list was made.
     """
 
     name: str
@@ -216,6 +219,7 @@ class ItemWhy:
     predicted_rating: float | None = None
     uncertainty: float | None = None
     chances: tuple[Chance, ...] = ()
+    facts: "Facts | None" = None  # what a sentence about it may say
 
 
 @dataclass(frozen=True)

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from django.utils.translation import gettext as _
+from django.utils.translation import pgettext
 
 if TYPE_CHECKING:
     from recommender.serve.answers import WhyNot
@@ -54,6 +55,11 @@ def component_text(name: str) -> str:
         "prior": _("How popular it is, while little is known of you"),
         "rest": _("What changed since the list was made"),
     }.get(name, name.replace("_", " "))
+
+
+def genre(name: str) -> str:
+    """Name a category in the active language where we know it; else as the catalog calls it."""
+    return pgettext("genre", name) if name else ""
 
 
 def _did(type: str) -> str:

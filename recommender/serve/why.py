@@ -3,6 +3,7 @@
 from dataclasses import replace
 
 import numpy as np
+from django.utils.translation import get_language
 from django.utils.translation import gettext as _
 
 from recommender.collect.models import Impression, User
@@ -11,6 +12,7 @@ from recommender.errors import Missing
 from recommender.serve import past
 from recommender.serve.answers import ItemWhy, ListRequest
 from recommender.serve.candidates import Ranked
+from recommender.serve.facts import gather
 from recommender.serve.guesses import Guess, guesses
 from recommender.serve.past import Past
 from recommender.serve.reasons import Reasoner, insight_into
@@ -52,6 +54,7 @@ def _explain(scene: Scene, before: Past, shown: Impression) -> ItemWhy:
     record = scene.table.by_id(pk)
     logged = slate.model_version.label if slate.model_version else None
     guess = guesses(ranked.personal, np.array([pk], np.int64)).get(pk, Guess(None, None))
+    reasons = reasoner.reasons(pk, score, letter)
     return ItemWhy(
         item_id=pk,
         external_id=record.external_id if record else "",
@@ -63,11 +66,12 @@ def _explain(scene: Scene, before: Past, shown: Impression) -> ItemWhy:
         strategy=slate.strategy,
         is_replayed=is_replayed,
         score=score,
-        reasons=reasoner.reasons(pk, score, letter),
+        reasons=reasons,
         explanation=explanation,
         predicted_rating=guess.mean,
         uncertainty=guess.deviation,
         chances=guess.chances,
+        facts=gather(scene.table, pk, reasons, get_language() or "en"),
     )
 
 

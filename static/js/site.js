@@ -274,3 +274,12 @@ function addArrows(root) {
 
 watch(document);
 addArrows(document);
+
+// --- A sentence that a language model writes: the reasons stand already, this comes when it comes --
+async function awaitSentence(place, tries) {
+  const answer = await fetch(place.dataset.sentence, { headers: { "X-Fragment": "1" } });
+  if (answer.status === 200) place.innerHTML = await answer.text();
+  else if (answer.status === 202 && tries > 1) setTimeout(awaitSentence, 1500, place, tries - 1);
+}
+const awaited = document.querySelector("[data-sentence]");
+if (awaited) awaitSentence(awaited, 20).catch(() => {});
