@@ -11,6 +11,7 @@ from datetime import UTC, datetime, timedelta
 import structlog
 from celery import shared_task
 from celery.exceptions import SoftTimeLimitExceeded
+from django.conf import settings
 from django.db import transaction
 from django.utils.translation import gettext as _
 

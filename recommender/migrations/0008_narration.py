@@ -6,7 +6,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('recommender', '0006_catalogs_move_to_the_hybrid'),
+        ('recommender', '0007_content_by_modality'),
     ]
 
     operations = [
