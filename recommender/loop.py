@@ -20,7 +20,7 @@ from recommender.promote.models import ModelVersion, Promotion
 from recommender.promote.services import consider, live_version, register
 from recommender.promote.shelf import catalog_folder
 from recommender.train.failpoints import hit
-from recommender.train.fit import fit
+from recommender.train.fit import cpu_s, fit
 from recommender.train.lease import Heart, add_log, advance, finish, holding, write
 from recommender.train.models import Search, TrainingRun, Trial
 from recommender.train.search import refit, search
@@ -82,18 +82,22 @@ def _freeze(run: TrainingRun, heart: Heart) -> Snapshot:
     return run.snapshot
 
 
-def _fit(run: TrainingRun, heart: Heart, snapshot: Snapshot) -> tuple[Path, Manifest]:
+def _fit(run: TrainingRun, heart: Heart, snapshot: Snapshot) -> tuple[Path, Manifest, float]:
     # The fence keeps two tries of one run out of each other's folder; the number is what the
     # version will most likely get, for the eye only.
     number = run.catalog.versions.count() + 1
     name = f"v{number}-run{run.pk}-{heart.lease.fence}"
     folder = catalog_folder(run.catalog) / name
-    return folder, fit(run=run, snapshot=snapshot, heart=heart, folder=folder)
+    began = cpu_s()
+    manifest = fit(run=run, snapshot=snapshot, heart=heart, folder=folder)
+    return folder, manifest, cpu_s() - began
 
 
-def _register(run: TrainingRun, heart: Heart, folder: Path, manifest: Manifest) -> ModelVersion:
+def _register(
+    run: TrainingRun, heart: Heart, folder: Path, manifest: Manifest, train_cpu_s: float
+) -> ModelVersion:
     with holding(heart.lease):
-        version = register(run=run, folder=folder, manifest=manifest)
+        version = register(run=run, folder=folder, manifest=manifest, train_cpu_s=train_cpu_s)
         write(lease=heart.lease, model_version=version)
         hit("register.noted")
     hit("register.committed")

@@ -1,5 +1,10 @@
 """The loop as a whole, on a tiny catalog with two tastes."""
 
+import subprocess
+import sys
+import threading
+import time
+
 import pytest
 
 from recommender import clock, loop, tasks
@@ -76,6 +81,32 @@ def test_a_run_shows_each_epoch_with_losses_and_the_time_left(catalog):
     assert (run.epoch, run.epochs) == (3, 3)
     assert "Trained matrix_factorization" in run.log
     assert "Froze" in run.log
+
+
+def test_a_version_says_what_its_training_cost_in_cpu_time_of_threads_and_children(
+    catalog, monkeypatch
+):
+    burnt, whole_fit = 0.4, loop.fit
+
+    def burn(seconds: float) -> None:
+        until = time.thread_time() + seconds
+        while time.thread_time() < until:
+            pass
+
+    def fit(**how):
+        time.sleep(0.2)  # waiting costs nothing
+        thread = threading.Thread(target=burn, args=(burnt,))
+        thread.start()
+        thread.join()
+        code = f"import time\nwhile time.process_time() < {burnt}: pass"
+        subprocess.run([sys.executable, "-c", code], check=True)
+        return whole_fit(**how)
+
+    plain = train(catalog, "popularity").model_version.train_cpu_s
+    monkeypatch.setattr(loop, "fit", fit)
+    costly = train(catalog, "popularity").model_version.train_cpu_s
+    assert plain > 0
+    assert 2 * burnt <= costly < 2 * burnt + plain + 2.0
 
 
 def test_the_same_seed_and_data_give_the_same_weights(catalog):

@@ -29,9 +29,13 @@ REVERSIBLE_FOR = timedelta(days=30)
 State, Action = ModelVersion.State, Promotion.Action
 
 
-def register(*, run: TrainingRun, folder: Path, manifest: Manifest) -> ModelVersion:
+def register(
+    *, run: TrainingRun, folder: Path, manifest: Manifest, train_cpu_s: float = 0.0
+) -> ModelVersion:
     """Write the version row of a finished artifact, with the catalog's next number.
 
+    Args:
+        train_cpu_s: CPU seconds from the open snapshot to the written artifact; 0 = not measured.
     Raises: Refused when the number was taken at the same moment; the caller's transaction decides.
     """
     if run.snapshot is None:
@@ -53,6 +57,7 @@ def register(*, run: TrainingRun, folder: Path, manifest: Manifest) -> ModelVers
         size_bytes=manifest.n_bytes,
         config=manifest.config,
         trained_to=datetime.fromtimestamp(manifest.trained_to, UTC),
+        train_cpu_s=train_cpu_s,
         created_at=clock.now(),
     )
     try:

@@ -6,6 +6,7 @@ process that forks makes its children hang.
 
 import math
 import os
+import resource
 import time
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
@@ -72,6 +73,12 @@ def fit(*, run: TrainingRun, snapshot: Snapshot, heart: Heart, folder: Path) -> 
     )
     hit("write.renamed")
     return manifest
+
+
+def cpu_s() -> float:
+    """Return the CPU seconds of this process, all threads, and of its children that have ended."""
+    used = (resource.getrusage(who) for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN))
+    return sum(each.ru_utime + each.ru_stime for each in used)
 
 
 def cut(opened: OpenSnapshot) -> Windows:

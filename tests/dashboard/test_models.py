@@ -44,6 +44,18 @@ def test_the_table_shows_state_and_figures(world: World, ops: Client):
     assert 'class="is-live"' in page
 
 
+def test_a_version_shows_its_training_time_or_a_dash_where_nobody_measured(
+    world: World, ops: Client
+):
+    def shown() -> str:
+        page = ops.get(f"/ops/models/{world.live.number}/").content.decode()
+        return page.split("Training time (CPU)</dt><dd>")[1].split("</dd>")[0]
+
+    assert shown() == "–"
+    type(world.live).objects.filter(pk=world.live.pk).update(train_cpu_s=120.0)
+    assert shown() == "2 minutes"
+
+
 def test_a_version_shows_whether_its_chances_came_true(
     world: World, ops: Client, settings: Any, tmp_path: Path
 ):
