@@ -14,7 +14,7 @@ from recommender.evaluate.models import Evaluation
 from recommender.jobs.models import Job, Worker
 from recommender.prepare.models import Snapshot
 from recommender.promote.models import ModelVersion, Promotion
-from recommender.train.models import TrainingRun, Trial
+from recommender.train.models import SettingsChange, TrainingRun, Trial
 
 
 class ReadOnly(admin.ModelAdmin):  # type: ignore[type-arg]
@@ -75,6 +75,7 @@ FACTS: dict[type[Model], tuple[str, ...]] = {
     ModelVersion: ("number", "catalog", "model", "state", "created_at"),
     Promotion: ("action", "version", "previous", "actor", "created_at"),
     RejectedEvent: ("code", "detail", "received_at"),
+    SettingsChange: ("model", "catalog", "before", "after", "actor", "created_at"),
     Slate: ("id", "surface", "user", "model_version", "strategy", "decided_at"),
     Snapshot: ("catalog", "watermark_to", "n_events", "created_at"),
     TrainingRun: ("id", "model", "state", "trigger", "created_at", "finished_at"),

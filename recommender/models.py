@@ -18,7 +18,7 @@ from recommender.jobs.models import Job, Worker
 from recommender.prepare.models import Snapshot
 from recommender.promote.models import ModelVersion, Promotion, Variant
 from recommender.serve.models import Narration
-from recommender.train.models import Search, TrainingRun, Trial
+from recommender.train.models import Search, SettingsChange, TrainingRun, Trial
 
 __all__ = [
     "Account",
@@ -41,6 +41,7 @@ __all__ = [
     "RateWindow",
     "RejectedEvent",
     "Search",
+    "SettingsChange",
     "Slate",
     "Snapshot",
     "TrainingRun",

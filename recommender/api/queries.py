@@ -14,8 +14,10 @@ from recommender.catalog.services import find_item
 from recommender.collect.models import Event, Slate, User
 from recommender.collect.services import find_user
 from recommender.errors import Missing
+from recommender.jobs.models import Job
+from recommender.jobs.services import OPEN
 from recommender.promote.models import ModelVersion
-from recommender.train.models import TrainingRun
+from recommender.train.models import SettingsChange, TrainingRun
 
 NOUNS = (
     gettext_noop("item"),
@@ -24,6 +26,8 @@ NOUNS = (
     gettext_noop("run"),
     gettext_noop("version"),
     gettext_noop("rating"),
+    gettext_noop("model"),
+    gettext_noop("variant"),
 )
 FAR = 2**31 - 1  # larger numbers in an address cannot be anybody's
 
@@ -170,6 +174,17 @@ def versions(catalog: Catalog, *, before: int, limit: int) -> list[ModelVersion]
         .order_by("-number")
         .prefetch_related("evaluations")[:limit]
     )
+
+
+def held_settings(catalog: Catalog) -> list[SettingsChange]:
+    """List the newest change of each model's settings, by the model's name. One query."""
+    newest = {change.model: change for change in catalog.settings_changes.order_by("pk")}
+    return [newest[name] for name in sorted(newest)]
+
+
+def has_open_job(key: str) -> bool:
+    """Say whether a job of this key waits or is at work. One query."""
+    return Job.objects.filter(dedup_key=key, state__in=OPEN).exists()
 
 
 def allowed_origins() -> set[str]:

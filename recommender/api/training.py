@@ -160,7 +160,7 @@ class TrainingRuns(ApiView):
             model=data.get("model"),
             mode=data["mode"],
             requested_by=self.key.prefix,
-            config={"seed": data["seed"]},
+            seed=data["seed"],
         )
 
 

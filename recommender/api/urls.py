@@ -3,6 +3,7 @@
 from django.urls import path
 
 from recommender.api import docs
+from recommender.api.adopted import AdoptSettings, TrainingSettings, UndoSettings
 from recommender.api.docs import OpenApi
 from recommender.api.door import door
 from recommender.api.events import Events
@@ -14,6 +15,7 @@ from recommender.api.slates import OneSlate
 from recommender.api.system import Clock, Live, Loop, Ready
 from recommender.api.training import CancelRun, OneRun, TrainingRuns
 from recommender.api.users import OneUser, Preferences, UserExport, UsersBatch
+from recommender.api.variants import MeasureVariants, ServeVariant, Variants
 from recommender.api.versions import Models, Promote, RollBack
 
 urlpatterns = [
@@ -33,10 +35,16 @@ urlpatterns = [
     path("v1/ratings:batch", door(RatingsBatch)),
     path("v1/training-runs", door(TrainingRuns)),
     path("v1/training-runs/<str:run>:cancel", door(CancelRun)),
+    path("v1/training-runs/<str:run>:adopt", door(AdoptSettings)),
     path("v1/training-runs/<str:run>", door(OneRun)),
+    path("v1/training-settings", door(TrainingSettings)),
+    path("v1/training-settings/<str:model>:undo", door(UndoSettings)),
     path("v1/models", door(Models)),
     path("v1/models:rollback", door(RollBack)),
     path("v1/models/<str:version>:promote", door(Promote)),
+    path("v1/models/<str:version>/variants", door(Variants)),
+    path("v1/models/<str:version>/variants:measure", door(MeasureVariants)),
+    path("v1/models/<str:version>/variants/<str:variant>:serve", door(ServeVariant)),
     path("v1/slates/<str:slate>", door(OneSlate)),
     path("v1/loop", door(Loop)),
     path("v1/clock", door(Clock)),

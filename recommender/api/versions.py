@@ -126,7 +126,7 @@ class Promote(ApiView):
             reason=data["reason"] or _("Promoted through the API"),
             force=data["force"],
         )
-        return body.answer(SwitchOutput(_switch(switch)).data)
+        return body.answer(SwitchOutput(switch_fields(switch)).data)
 
 
 class RollBack(ApiView):
@@ -157,14 +157,15 @@ class RollBack(ApiView):
             reason=data["reason"] or _("Rolled back through the API"),
             to=queries.version(self.catalog, data["to"]) if "to" in data else None,
         )
-        return body.answer(SwitchOutput(_switch(switch)).data)
+        return body.answer(SwitchOutput(switch_fields(switch)).data)
 
 
 def _newest_evaluation(version: ModelVersion) -> Evaluation | None:
     return max(version.evaluations.all(), key=lambda one: one.pk, default=None)
 
 
-def _switch(row: Promotion) -> Mapping[str, Any]:
+def switch_fields(row: Promotion) -> Mapping[str, Any]:
+    """Return what an answer says of a switch."""
     return {
         "action": row.action,
         "version": row.version.label,

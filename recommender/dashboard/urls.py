@@ -29,6 +29,7 @@ urlpatterns = [
     path("jobs/<int:run_id>/trials/", views_search.trials, name="trials"),
     path("jobs/<int:run_id>/trials.csv", views_search.trials_csv, name="trials_csv"),
     path("jobs/<int:run_id>/train-found/", views_search.train_found, name="train_found"),
+    path("jobs/<int:run_id>/adopt/", views_search.adopt, name="adopt"),
     path("jobs/<int:run_id>/", views_jobs.run, name="run"),
     path("jobs/<int:run_id>/status/", views_jobs.status, name="run_status"),
     path("jobs/<int:run_id>/cancel/", views_jobs.cancel, name="cancel"),
@@ -37,6 +38,7 @@ urlpatterns = [
     path("data/", views_data.data, name="data"),
     path("data/events/", views_data.events, name="events"),
     path("audit/", views_data.audit, name="audit"),
+    path("settings/<slug:model>/undo/", views_search.undo_settings, name="undo_settings"),
     path("keys/", views_data.keys, name="keys"),
     path("keys/<int:key_id>/revoke/", views_data.revoke, name="revoke"),
 ]

@@ -8,7 +8,13 @@ from django.utils.translation import gettext as _
 
 from recommender.accounts import keys as account_keys
 from recommender.catalog.models import Catalog
-from recommender.dashboard import charts_traffic, findings, queries_data, queries_models
+from recommender.dashboard import (
+    charts_traffic,
+    findings,
+    queries_data,
+    queries_models,
+    queries_search,
+)
 from recommender.dashboard.access import (
     attempt,
     back_to,
@@ -60,9 +66,12 @@ def events(request: HttpRequest) -> HttpResponse:
 
 @reader
 def audit(request: HttpRequest) -> HttpResponse:
-    """List every decision about what serves: when, who, why."""
+    """List every decision about what serves and how models train: when, who, why."""
     catalog = required_scope(request)
-    context = {"decisions": queries_models.decisions(catalog)}
+    context = {
+        "decisions": queries_models.decisions(catalog),
+        "changes": queries_search.settings_changes(catalog),
+    }
     return page(request, "audit.html", catalog, context, here="audit")
 
 

@@ -216,7 +216,7 @@ def _request_run(options: Options) -> TrainingRun:
         catalog=_catalog(options),
         model=options["model"],
         mode=options["mode"],
-        config={"seed": options["seed"]},
+        seed=options["seed"],
     )
 
 

@@ -161,3 +161,30 @@ class Trial(models.Model):
     def __str__(self) -> str:
         """Name the trial."""
         return f"trial {self.number}: {self.outcome}"
+
+
+class SettingsChange(models.Model):
+    """One decision about the settings that a catalog trains a model with; the newest one holds."""
+
+    catalog = models.ForeignKey(
+        "recommender.Catalog", models.CASCADE, related_name="settings_changes"
+    )
+    model = models.CharField(max_length=32)
+    before = models.JSONField(default=dict)  # {} = the model's defaults
+    after = models.JSONField(default=dict)
+    search_run = models.ForeignKey(
+        TrainingRun, models.SET_NULL, null=True, related_name="adoptions"
+    )
+    undoes = models.ForeignKey("self", models.SET_NULL, null=True, related_name="+")
+    actor = models.CharField(max_length=150)  # an account's name, or a key's prefix
+    reason = models.TextField(blank=True)
+    created_at = models.DateTimeField()
+
+    class Meta:
+        indexes: ClassVar = [
+            models.Index(fields=["catalog", "model", "-id"], name="settings_newest")
+        ]
+
+    def __str__(self) -> str:
+        """Name the change."""
+        return f"settings of {self.model} by {self.actor}"

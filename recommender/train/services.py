@@ -12,6 +12,7 @@ from recommender.catalog.models import Catalog
 from recommender.errors import BadData, Refused
 from recommender.ml.recipes import RECIPES
 from recommender.ml.search_space import SPACES
+from recommender.train.adopted import adopted_settings, found_settings
 from recommender.train.models import Search, TrainingRun
 
 TRAININGS = (TrainingRun.Mode.FULL.value, TrainingRun.Mode.INCREMENTAL.value)
@@ -52,17 +53,23 @@ def request_run(  # noqa: PLR0913 - what an operator may choose, as the API name
     trigger: str = "operator",
     requested_by: str = "",
     config: dict[str, Any] | None = None,
+    seed: int = 1,
 ) -> TrainingRun:
     """Queue a run of the catalog's default model, or of the named one.
+
+    Args:
+        config: the options to train with, and others at the model's defaults. None: those that the
+            catalog has adopted, or, from the live version, those that it was trained with.
 
     Raises: AlreadyActive naming the active run; BadData for an unknown model, mode or option;
         Refused when mode is incremental and no live version of the same model exists.
     """
     model = model or catalog.default_model
-    options = dict(config or {})
-    _check(model, mode, options)
     base = catalog.versions.filter(state="live", model=model, broken_reason="").first()
-    if mode == TrainingRun.Mode.INCREMENTAL and base is None:
+    start = base if mode == TrainingRun.Mode.INCREMENTAL else None
+    options = _usual(catalog, model, start) if config is None else dict(config)
+    _check(model, mode, options)
+    if mode == TrainingRun.Mode.INCREMENTAL and start is None:
         raise Refused(
             _(
                 "mode is incremental, but no live version of %(model)s exists to start from; "
@@ -75,10 +82,10 @@ def request_run(  # noqa: PLR0913 - what an operator may choose, as the API name
         model=model,
         config=options,
         mode=mode,
-        seed=options.pop("seed", 1),
+        seed=options.pop("seed", seed),
         trigger=trigger,
         requested_by=requested_by,
-        base_version=base if mode == TrainingRun.Mode.INCREMENTAL else None,
+        base_version=start,
         created_at=clock.now(),
     )
     return _queue(run)
@@ -122,18 +129,14 @@ def train_found(*, run: TrainingRun, requested_by: str = "") -> TrainingRun:
 
     Raises: Refused when the run is no finished search; AlreadyActive.
     """
-    report = run.search.report if run.state == TrainingRun.State.DONE else None
-    if report is None:
-        raise Refused(
-            _("Run %(run)d is no finished search; there are no settings to train with yet.")
-            % {"run": run.pk}
-        )
+    settings = found_settings(run)
     return request_run(
         catalog=run.catalog,
         model=run.model,
         trigger="search",
         requested_by=requested_by,
-        config={**report["settings"], "seed": run.seed},
+        config=settings,
+        seed=run.seed,
     )
 
 
@@ -157,7 +160,8 @@ def retry_run(*, run: TrainingRun, requested_by: str = "") -> TrainingRun:
         mode=run.mode,
         trigger="retry",
         requested_by=requested_by,
-        config={**run.config, "seed": run.seed},
+        config=run.config,
+        seed=run.seed,
     )
 
 
@@ -177,6 +181,13 @@ def cancel_run(*, run: TrainingRun) -> TrainingRun:
             % {"run": run.pk, "state": run.state}
         )
     return run
+
+
+def _usual(catalog: Catalog, model: str, base: Any) -> dict[str, Any]:
+    if base is None:
+        return adopted_settings(catalog, model)
+    made_by = catalog.runs.filter(model_version=base).first()
+    return dict(made_by.config) if made_by else {}
 
 
 def _check(model: str, mode: str, options: dict[str, Any]) -> None:

@@ -37,7 +37,13 @@ NEEDED = {
     "POST /api/v1/training-runs": "operate",
     "GET /api/v1/training-runs/{run}": "read",
     "POST /api/v1/training-runs/{run}:cancel": "operate",
+    "POST /api/v1/training-runs/{run}:adopt": "operate",
+    "GET /api/v1/training-settings": "read",
+    "POST /api/v1/training-settings/{model}:undo": "operate",
     "GET /api/v1/models": "read",
+    "GET /api/v1/models/{version}/variants": "read",
+    "POST /api/v1/models/{version}/variants:measure": "operate",
+    "POST /api/v1/models/{version}/variants/{variant}:serve": "operate",
     "POST /api/v1/models/{version}:promote": "operate",
     "POST /api/v1/models:rollback": "operate",
     "GET /api/v1/slates/{slate}": "operate",
@@ -95,6 +101,10 @@ OBJECTS = {
     "DELETE /api/v1/users/u1/ratings/f1": None,
     "GET /api/v1/training-runs/{run}": None,
     "POST /api/v1/training-runs/{run}:cancel": {},
+    "POST /api/v1/training-runs/{run}:adopt": {},
+    "GET /api/v1/models/v1/variants": None,
+    "POST /api/v1/models/v1/variants:measure": {},
+    "POST /api/v1/models/v1/variants/original:serve": {},
     "POST /api/v1/models/v1:promote": {},
     "POST /api/v1/models:rollback": {"to": "v1"},
     "GET /api/v1/slates/{slate}": None,
@@ -136,7 +146,8 @@ def _caller(caller: str, catalog, needed: str | None) -> Api:
 
 
 def _fill(path: str) -> str:
-    return path.format(item="f1", user="u1", run="1", version="v1", slate="1")
+    names = {"item": "f1", "user": "u1", "run": "1", "version": "v1", "slate": "1"}
+    return path.format(**names, model="popularity", variant="original")
 
 
 def _body(method: str) -> dict | None:

@@ -4,17 +4,20 @@ from __future__ import annotations
 
 import csv
 import json
+import re
 from datetime import UTC, datetime
 from typing import Any
 
 import pytest
 from django.test import Client
 
+from recommender.accounts.models import Account
 from recommender.dashboard import charts_search, queries_search, search_words
 from recommender.dashboard.search_words import conclusion_of
 from recommender.errors import Missing
 from recommender.jobs import services as job_services
-from recommender.train.models import Search, TrainingRun, Trial
+from recommender.train.adopted import adopted_settings
+from recommender.train.models import Search, SettingsChange, TrainingRun, Trial
 from tests.dashboard.world import NOW, World
 from tests.factories import make_run
 
@@ -108,7 +111,8 @@ def test_viewers_may_read_a_search_and_start_nothing(world: World, reading: Clie
     assert "the found settings score" in page
     assert "Train with these settings" not in page
     assert reading.get(f"/ops/jobs/{run.pk}/trials.csv").status_code == 200
-    for address in ("search/", f"{run.pk}/train-found/"):
+    assert "Make these the catalog" not in page
+    for address in ("search/", f"{run.pk}/train-found/", f"{run.pk}/adopt/"):
         assert reading.post(f"/ops/jobs/{address}", {"minutes": "5"}).status_code == 403
 
 
@@ -193,6 +197,91 @@ def test_training_with_the_found_settings_queues_a_normal_run(world: World, ops:
     assert answer["Location"] == f"/ops/jobs/{made.pk}/"
     assert (made.mode, made.config, made.trigger) == ("full", {"half_life_scale": 0.11}, "search")
     assert queued[0][1]["run_id"] == made.pk
+
+
+def test_the_best_twenty_trials_come_first_and_the_rest_on_demand(world: World, ops: Client):
+    run = searching(world, ())
+    search = Search.objects.get()
+    for number in range(1, 26):
+        value = None if number == 3 else number / 100
+        Trial.objects.create(
+            search=search,
+            number=number,
+            settings={"half_life_scale": 1.0},
+            outcome="finished" if value else "failed",
+            value=value,
+            spent_s=1.0,
+        )
+
+    def numbers(page: str) -> list[int]:
+        table = page.split("data-trials")[-1].split("</table>")[0]
+        return [int(found) for found in re.findall(r'<th scope="row">(\d+)', table)]
+
+    page = page_of(ops, run)
+    assert numbers(page) == list(range(25, 5, -1))
+    assert "The best 20 of 25 trials." in page
+    assert f'<a href="/ops/jobs/{run.pk}/?all=1#h-trials">Show all</a>' in page
+    whole = ops.get(f"/ops/jobs/{run.pk}/?all=1").content.decode()
+    assert numbers(whole) == [*range(25, 3, -1), 2, 1, 3]
+    assert "Show all" not in whole
+    assert f'data-trials="/ops/jobs/{run.pk}/trials/?all=1"' in whole
+    assert numbers(ops.get(f"/ops/jobs/{run.pk}/trials/").content.decode()) == numbers(page)
+    fragment = ops.get(f"/ops/jobs/{run.pk}/trials/?all=1").content.decode()
+    assert numbers(fragment) == numbers(whole)
+    rows = ops.get(f"/ops/jobs/{run.pk}/trials.csv").content.decode().splitlines()
+    assert [row.split(",")[0] for row in rows[1:4]] == ["1", "2", "3"]
+
+
+def test_found_settings_become_the_catalogs_and_go_back_by_an_undo(world: World, ops: Client):
+    run = done(world)
+    assert "Make these the catalog's settings" in page_of(ops, run)
+    answer = ops.post(f"/ops/jobs/{run.pk}/adopt/", follow=True)
+    page = answer.content.decode()
+    assert answer.redirect_chain == [(f"/ops/jobs/{run.pk}/", 302)]
+    assert "From now on Popularity trains from scratch with these settings." in page
+    assert "Make these the catalog" not in page
+    change = SettingsChange.objects.get()
+    account = Account.objects.get(pk=ops.session["_auth_user_id"])
+    assert (change.actor, change.search_run) == (account.get_username(), run)
+    assert f"by {change.actor}: trainings from scratch use them" in page
+    audit = ops.get("/ops/audit/").content.decode()
+    assert "<code>half_life_scale</code> 1.0 → 0.11" in audit
+    assert f"found by the search of run {run.pk}" in audit
+    again = ops.post("/ops/settings/popularity/undo/", follow=True)
+    assert again.redirect_chain == [("/ops/audit/", 302)]
+    assert "<code>half_life_scale</code> 0.11 → 1.0" in again.content.decode()
+    assert again.content.decode().count('action="/ops/settings/popularity/undo/"') == 1
+    assert adopted_settings(world.catalog, "popularity") == {}
+    assert f"/ops/jobs/{run.pk}/adopt/" in page_of(ops, run)
+
+
+def test_an_unfinished_search_and_a_model_never_changed_are_refused_in_words(
+    world: World, ops: Client
+):
+    run = searching(world)
+    page = ops.post(f"/ops/jobs/{run.pk}/adopt/", follow=True).content.decode()
+    assert "is no finished search" in page
+    page = ops.post("/ops/settings/popularity/undo/", follow=True).content.decode()
+    assert "there is nothing to undo" in page
+    assert not SettingsChange.objects.exists()
+
+
+def test_settings_are_the_operators_alone_by_post_and_with_the_token(
+    world: World, ops: Client, reading: Client, client: Client
+):
+    run = done(world)
+    for address in (f"/ops/jobs/{run.pk}/adopt/", "/ops/settings/popularity/undo/"):
+        assert reading.post(address).status_code == 403
+        assert client.post(address).status_code == 302
+        assert ops.get(address).status_code == 405
+        strict = Client(enforce_csrf_checks=True)
+        strict.cookies = ops.cookies
+        assert strict.post(address).status_code == 403
+    assert not SettingsChange.objects.exists()
+    ops.post(f"/ops/jobs/{run.pk}/adopt/")
+    audit = reading.get("/ops/audit/").content.decode()
+    assert "Changes of settings" in audit
+    assert "/undo/" not in audit
 
 
 def test_an_unfinished_search_has_nothing_to_train_with(world: World, ops: Client, queued):
