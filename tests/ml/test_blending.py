@@ -47,7 +47,8 @@ def given(**strengths):
     )
     histories = [replace(History.empty(), user=at) for at in range(N_VISITS)]
     members = {name: Member(knowing(share), 1.0) for name, share in strengths.items()}
-    return BlendScorer(knowing(1.0), members), Watched(cases, histories)
+    is_new = np.zeros(N_ITEMS + 1, np.bool_)
+    return BlendScorer(knowing(1.0), members, is_new), Watched(cases, histories)
 
 
 def test_what_knows_gets_weight_and_what_only_guesses_gets_none():

@@ -1,9 +1,9 @@
 """Blend a transformer with models that err elsewhere; a later window says how much of each."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import dataclass
 
-from recommender.ml.blending import collect, fit_weights
+from recommender.ml.blending import CONTENT, collect, fit_new_weight, fit_weights
 from recommender.ml.interactions import Interactions
 from recommender.ml.models.base import EpochRecord, Export, FitOptions, Recommender
 from recommender.ml.models.content import Content
@@ -12,13 +12,15 @@ from recommender.ml.models.item_knn import ItemKNN
 from recommender.ml.models.popularity import Popularity
 from recommender.ml.models.slit import Slit
 from recommender.ml.models.transformer import Transformer, TransformerConfig
-from recommender.ml.scorers.blend import WEIGHT, BlendScorer
+from recommender.ml.scorers.blend import NEW_WEIGHT, WEIGHT, BlendScorer
 from recommender.ml.scorers.kind import UNDER
 from recommender.ml.validation import watch
 
 # Shares of the largest weight: what validation picks from, and what stands without one.
 SHARES = (0.0, 0.1, 0.2, 0.3, 0.4, 0.5, 0.65, 0.8, 1.0)
 USUAL = {"transitions": 0.2, "neighbors": 0.2, "content": 0.0, "popularity": 0.0}
+NEW_SHARES = (0.0, 0.25, 0.5, 1.0)  # of content, for items that nobody has touched
+NEW_USUAL = 0.5
 
 
 @dataclass(frozen=True)
@@ -33,10 +35,10 @@ class Hybrid(Transformer):
     """Add standardized scores of simpler models to a transformer's (Burke 2002, section 3).
 
     Members: item transitions (SLIT), EASE, content, popularity. All learn from the same data; only
-    the weights are fitted on the validation window, and the usual ones stand where there is none. A
-    catalog with more than `max_items` items takes item neighbors in EASE's place. A warm start
-    refines the transformer of an earlier hybrid; the other members take seconds and are fitted
-    anew.
+    the weights are fitted on the validation window, and the usual ones stand where there is none.
+    Of items that nobody has touched only the tower and content speak. A catalog with more than
+    `max_items` items takes item neighbors in EASE's place. A warm start refines the transformer of
+    an earlier hybrid; the other members take seconds and are fitted anew.
     """
 
     name = "hybrid"
@@ -47,6 +49,7 @@ class Hybrid(Transformer):
         self._members = self._fitted_members(data, options.seed)
         largest = self.config.member_weight
         self.weights = {name: USUAL[name] * largest for name in self._members}
+        self.content_of_new = NEW_USUAL * largest
         yield from super()._epochs(data, options)
         watched = watch(data, options.validation, options.seed)
         scorer = self.scorer()
@@ -54,6 +57,9 @@ class Hybrid(Transformer):
             return
         grid = [share * largest for share in SHARES]
         self.weights = fit_weights(collect(scorer, watched), self.weights, grid)
+        both = data if options.validation is None else data.followed_by(options.validation)
+        grid = [share * largest for share in NEW_SHARES]
+        self.content_of_new = fit_new_weight(scorer, watched, both, self.content_of_new, grid)
 
     def _fitted_members(self, data: Interactions, seed: int) -> dict[str, Export]:
         is_small = data.n_items <= self.config.max_items
@@ -81,7 +87,8 @@ class Hybrid(Transformer):
         # Only what each member looks like to others differs, and in a blend nobody asks for it.
         arrays["vectors"] = self._members["content"].arrays["vectors"]
         for name, member in self._members.items():
-            own: Mapping[str, float] = {**member.scoring, WEIGHT: self.weights[name]}
+            of_new = self.content_of_new if name == CONTENT else 0.0
+            own = {**member.scoring, WEIGHT: self.weights[name], NEW_WEIGHT: of_new}
             numbers |= {name + UNDER + key: value for key, value in own.items()}
             arrays |= {
                 name + UNDER + stem: array

@@ -6,12 +6,12 @@ from functools import reduce
 
 import numpy as np
 
-from recommender.ml.interactions import FloatArray, IntArray
+from recommender.ml.interactions import BoolArray, FloatArray, IntArray
 from recommender.ml.scorers.kind import Pieces, ScorerKind
 from recommender.ml.scorers.tower import TOWERS, build_tower
 from recommender.ml.scoring import History, Scorer
 
-WEIGHT = "weight"  # of a member, among its numbers
+WEIGHT, NEW_WEIGHT = "weight", "new_weight"  # of a member, among its numbers
 
 
 @dataclass(frozen=True)
@@ -20,6 +20,7 @@ class Member:
 
     scorer: Scorer
     weight: float
+    new_weight: float = 0.0  # for items that nobody has touched: most opinions know none of them
 
 
 @dataclass(frozen=True)
@@ -28,10 +29,13 @@ class BlendScorer:
 
     The tower reads the order of events, the others who took what, what items are like and what is
     liked by all; they err apart. Standardized means: mean 0 and deviation 1 over a user's items.
+    A member that counts takes tells a new item from a disliked one by nothing, so new items have
+    weights of their own.
     """
 
     tower: Scorer
     members: Mapping[str, Member]
+    is_new: BoolArray  # (M+1,) items that nobody has touched
 
     @property
     def n_items(self) -> int:
@@ -47,8 +51,10 @@ class BlendScorer:
         """Return tower + Σ weight · (member − mean) / deviation, over each user's items."""
         scores = self.tower.score(histories)
         for member in self.members.values():
-            if member.weight:
-                scores[:, 1:] += member.weight * standardized(member.scorer.score(histories))[:, 1:]
+            weights = self._weights(member)
+            if weights.any():
+                rows = standardized(member.scorer.score(histories))
+                scores[:, 1:] += weights[1:] * rows[:, 1:]
         return scores
 
     def similar(self, item: int) -> FloatArray:
@@ -59,9 +65,10 @@ class BlendScorer:
         """Split into the tower's parts and one part a member; parts of one name are added up."""
         split = self.tower.parts(history, items)
         for name, member in self.members.items():
-            if member.weight:
+            weights = self._weights(member)
+            if weights.any():
                 scores = standardized(member.scorer.score([history]))[0]
-                split[name] = split.get(name, 0.0) + member.weight * scores[items]
+                split[name] = split.get(name, 0.0) + (weights * scores)[items]
         return split
 
     @property
@@ -77,12 +84,19 @@ class BlendScorer:
             name: replace(member, scorer=member.scorer.cold(items))
             for name, member in self.members.items()
         }
-        return replace(self, tower=self.tower.cold(items), members=members)
+        is_new = self.is_new.copy()
+        is_new[items] = True
+        return replace(self, tower=self.tower.cold(items), members=members, is_new=is_new)
 
     def with_weights(self, weights: Mapping[str, float]) -> "BlendScorer":
-        """Return the blend with other weights."""
+        """Return the blend with other weights; those for new items stay."""
         members = {name: replace(m, weight=weights[name]) for name, m in self.members.items()}
         return replace(self, members=members)
+
+    def _weights(self, member: Member) -> FloatArray:
+        """Return (M+1,) how much the member counts for each item."""
+        both = np.array([member.weight, member.new_weight], np.float32)
+        return np.asarray(both[self.is_new.astype(np.int64)])
 
 
 def standardized(scores: FloatArray) -> FloatArray:
@@ -98,13 +112,15 @@ def standardized(scores: FloatArray) -> FloatArray:
 def build(pieces: Pieces) -> Scorer:
     """Return the scorer of checked pieces: a tower's, and each member's under its name.
 
-    Each member needs the number `weight` besides its own.
+    Each member needs the number `weight` besides its own; without `new_weight` it counts for new
+    items as for all.
     """
     members = {}
     for name, kind in pieces.members.items():
         own = pieces.under(name)
-        members[name] = Member(kind.build(own), own.number(WEIGHT))
-    return BlendScorer(build_tower(pieces), members)
+        weight = own.number(WEIGHT)
+        members[name] = Member(kind.build(own), weight, own.numbers.get(NEW_WEIGHT, weight))
+    return BlendScorer(build_tower(pieces), members, pieces.arrays["popularity"] <= 0)
 
 
 BLEND = ScorerKind(

@@ -11,13 +11,14 @@ from recommender.ml.scorers.popularity import PopularityScorer
 from recommender.ml.scorers.tower import ColdRows
 from tests.ml.scorers.given import history, neighbors, tower
 
+NONE_NEW = np.zeros(4, np.bool_)
 POPULAR = PopularityScorer(np.array([0, 2, 4, 6], np.float32), np.zeros((4, 1), np.float32))
 
 
 def blend(ease=0.8, popularity=0.5):
     """Build a blend of the small tower, the small neighbors and a popularity."""
     members = {"ease": Member(neighbors(), ease), "popularity": Member(POPULAR, popularity)}
-    return BlendScorer(tower(), members)
+    return BlendScorer(tower(), members, NONE_NEW)
 
 
 def test_a_blend_adds_each_members_standardized_scores_to_the_tower():
@@ -43,14 +44,14 @@ def test_a_member_without_weight_is_not_even_asked():
         def score(self, histories):
             raise AssertionError("asked")
 
-    silent = BlendScorer(tower(), {"ease": Member(Never(), 0.0)})
+    silent = BlendScorer(tower(), {"ease": Member(Never(), 0.0, 2.0)}, NONE_NEW)
     np.testing.assert_array_equal(silent.score([history([1])]), tower().score([history([1])]))
     assert set(silent.parts(history([1]), np.array([1]))) == {"bias", "match"}
 
 
 def test_members_that_score_all_alike_leave_the_tower_alone():
     flat = neighbors(bias=np.zeros(4, np.float32))
-    scores = BlendScorer(tower(), {"ease": Member(flat, 0.8)}).score([history([])])
+    scores = BlendScorer(tower(), {"ease": Member(flat, 0.8)}, NONE_NEW).score([history([])])
     np.testing.assert_array_equal(scores, tower().score([history([])]))
 
 
@@ -82,6 +83,7 @@ def test_a_blend_meets_new_items_where_all_its_parts_can():
             "ease": Member(neighbors().cold(items), 0.8),
             "popularity": Member(POPULAR.cold(items), 0.5),
         },
+        np.array([False, False, True, False]),
     )
     cold = whole.cold(items).score([history([1])])
     np.testing.assert_array_equal(cold, parts.score([history([1])]))
@@ -89,5 +91,25 @@ def test_a_blend_meets_new_items_where_all_its_parts_can():
 
 
 def test_a_blend_of_parts_that_count_can_meet_any_item_as_new():
-    assert BlendScorer(neighbors(), {"popularity": Member(POPULAR, 1.0)}).held_out is None
+    assert BlendScorer(neighbors(), {"p": Member(POPULAR, 1.0)}, NONE_NEW).held_out is None
     assert not len(blend().held_out)  # its tower held nothing out
+
+
+def test_of_a_new_item_only_those_members_speak_that_know_it():
+    is_new = np.array([False, False, True, False])
+    near = Member(neighbors(), 0.8)
+    popular = Member(POPULAR, 0.5, new_weight=2.0)
+    mixed = BlendScorer(tower(), {"ease": near, "popularity": popular}, is_new)
+    scores, past = mixed.score([history([1])])[0], [history([1])]
+    z = standardized(POPULAR.score(past))[0]
+    assert scores[2] == pytest.approx(tower().score(past)[0, 2] + 2.0 * z[2])
+    np.testing.assert_allclose(scores[[1, 3]], blend().score(past)[0, [1, 3]], rtol=1e-6)
+    parts = mixed.parts(history([1]), np.array([1, 2, 3]))
+    np.testing.assert_allclose(sum(parts.values()), scores[1:], rtol=1e-5)
+    assert parts["ease"][1] == 0
+
+
+def test_weights_fitted_for_known_items_leave_those_for_new_ones():
+    popular = Member(POPULAR, 0.5, new_weight=2.0)
+    other = BlendScorer(tower(), {"popularity": popular}, NONE_NEW).with_weights({"popularity": 1})
+    assert other.members["popularity"] == Member(POPULAR, 1, 2.0)
