@@ -16,9 +16,9 @@ from recommender.ml.scorers.blend import NEW_WEIGHT, WEIGHT, BlendScorer
 from recommender.ml.scorers.kind import UNDER
 from recommender.ml.validation import watch
 
-# Shares of the largest weight: what validation picks from, and what stands without one.
-SHARES = (0.0, 0.1, 0.2, 0.3, 0.4, 0.5, 0.65, 0.8, 1.0)
-USUAL = {"transitions": 0.2, "neighbors": 0.2, "content": 0.0, "popularity": 0.0}
+# Shares of `member_weight`: what validation picks from, and what stands where there is none.
+SHARES = (0.0, 0.1, 0.2, 0.3, 0.4, 0.5, 0.65, 0.8, 1.0, 1.3)
+USUAL = {"transitions": 0.15, "neighbors": 0.3, "content": 0.0, "popularity": 0.0}
 NEW_SHARES = (0.0, 0.25, 0.5, 1.0)  # of content, for items that nobody has touched
 NEW_USUAL = 0.5
 
@@ -27,7 +27,7 @@ NEW_USUAL = 0.5
 class HybridConfig(TransformerConfig):
     """Set the transformer, and how much the other members may count."""
 
-    member_weight: float = 1.0  # the largest weight of one member's standardized scores
+    member_weight: float = 1.0  # scales the weights tried; one member's may be 1.3 times this
     max_items: int = 6_000  # of EASE; beyond it item neighbors, which need no square table
 
 
@@ -47,18 +47,18 @@ class Hybrid(Transformer):
 
     def _epochs(self, data: Interactions, options: FitOptions) -> Iterator[EpochRecord]:
         self._members = self._fitted_members(data, options.seed)
-        largest = self.config.member_weight
-        self.weights = {name: USUAL[name] * largest for name in self._members}
-        self.content_of_new = NEW_USUAL * largest
+        unit = self.config.member_weight
+        self.weights = {name: USUAL[name] * unit for name in self._members}
+        self.content_of_new = NEW_USUAL * unit
         yield from super()._epochs(data, options)
         watched = watch(data, options.validation, options.seed)
         scorer = self.scorer()
         if watched is None or not isinstance(scorer, BlendScorer) or options.should_stop():
             return
-        grid = [share * largest for share in SHARES]
+        grid = [share * unit for share in SHARES]
         self.weights = fit_weights(collect(scorer, watched), self.weights, grid)
         both = data if options.validation is None else data.followed_by(options.validation)
-        grid = [share * largest for share in NEW_SHARES]
+        grid = [share * unit for share in NEW_SHARES]
         self.content_of_new = fit_new_weight(scorer, watched, both, self.content_of_new, grid)
 
     def _fitted_members(self, data: Interactions, seed: int) -> dict[str, Export]:

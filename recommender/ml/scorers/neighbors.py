@@ -1,4 +1,4 @@
-"""Add up stored likenesses between items: what item neighbors and EASE are exported to."""
+"""Add up stored likenesses between items: what item neighbors are exported to."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -56,10 +56,7 @@ class NeighborScorer:
         return
 
     def cold(self, items: IntArray) -> "NeighborScorer":
-        """Return the scorer with these items being like none and nobody having taken them.
-
-        EASE's other likenesses were weighed in the presence of these items; that trace stays.
-        """
+        """Return the scorer with these items being like none and nobody having taken them."""
         row = np.repeat(np.arange(self.n_items + 1), np.diff(self.indptr))
         is_gone = np.isin(self.indices, items) | np.isin(row, items)
         likeness = np.where(is_gone, np.zeros(1, self.data.dtype), self.data)

@@ -60,6 +60,21 @@ def test_a_users_score_is_the_sum_of_their_items_rows():
     np.testing.assert_allclose(scorer.score([history([4, 9])])[0, 1:], expected, atol=1e-4)
 
 
+def test_an_event_one_further_from_the_newest_counts_a_fade_less():
+    scorer = trained("ease", planted(rated=False), fade=0.5).scorer()
+    bias, first, last, both = (
+        scorer.score([past])[0, 1:].astype(np.float64)
+        for past in (history([]), history([4]), history([9]), history([4, 9]))
+    )
+    np.testing.assert_allclose(both - bias, 0.5 * (first - bias) + (last - bias), atol=1e-6)
+
+
+def test_events_beyond_the_length_that_is_read_say_nothing():
+    scorer = trained("ease", planted(rated=False), history_length=2).scorer()
+    longer, newest = scorer.score([history([7, 4, 9]), history([4, 9])])
+    np.testing.assert_array_equal(longer, newest)
+
+
 def test_only_the_most_popular_items_take_part():
     took = [(1, 1), (1, 3), (2, 1), (2, 2), (2, 3), (3, 2), (3, 3)]
     few = world([(user, item, at) for at, (user, item) in enumerate(took)], 3, 4)

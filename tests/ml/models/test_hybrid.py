@@ -5,6 +5,7 @@ import pytest
 
 from recommender.ml.artifact import load_model, load_weights
 from recommender.ml.blending import collect
+from recommender.ml.models import hybrid
 from recommender.ml.models.base import WarmStart
 from recommender.ml.models.hybrid import SHARES, USUAL
 from recommender.ml.scoring import History
@@ -90,6 +91,29 @@ def test_parts_name_every_member_that_counts():
     assert set(parts) == {"bias", "taste", "content_text", "features", *MEMBERS}
     total = sum(parts.values())
     np.testing.assert_allclose(total, scorer.score([history([3, 6])])[0, items], atol=1e-5)
+
+
+def test_items_scored_as_new_are_so_in_every_part(model):
+    scorer = model.scorer()
+    items = scorer.held_out
+    assert len(items)
+    cold = scorer.cold(items)
+    past = [history([3, 6])]
+    for name in ("transitions", "neighbors"):
+        rows = cold.members[name].scorer.score(past)[0]
+        assert (rows[items] == 0).all()  # not even a trace of popularity is left
+    np.testing.assert_array_equal(cold.tower.score(past), scorer.tower.cold(items).score(past))
+    assert not np.allclose(cold.score(past)[0, items], scorer.score(past)[0, items])
+
+
+def test_validation_may_give_one_member_more_than_the_tower_has(monkeypatch):
+    chosen = []
+    monkeypatch.setattr(
+        hybrid, "fit_weights", lambda seen, usual, grid: chosen.append(grid) or usual
+    )
+    trained("hybrid", TRAIN, validation=LATER, epochs=1, member_weight=2.0)
+    assert chosen[0] == [2.0 * share for share in SHARES]
+    assert max(SHARES) == 1.3
 
 
 def test_a_warm_start_goes_on_with_the_transformer_of_the_last_hybrid(model, tmp_path):
