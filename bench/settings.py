@@ -49,8 +49,12 @@ SETTINGS: Mapping[str, Mapping[str, Mapping[str, Number]]] = {
 }
 
 # Models that read the items' texts (content vectors) in every protocol; the cold-item test gives
-# them to all. The others read ids and features, so that the peers, who read ids, are met evenly.
-READS_TEXT = frozenset({"content", "hybrid"})
+# them to all. The others read ids and features (genres, age, gender, occupation), since peers read
+# ids alone.
+READS_TEXT = frozenset({"content"})
+
+# Ten CPU minutes each on ML-1M: they run under protocol b only.
+ONLY_IN_B = frozenset({"caser", "two_tower"})
 
 # Models that read who somebody is and what an item is besides who took what.
 READS_FEATURES = frozenset({"content", "two_tower", "caser", "transformer", "hybrid"})
