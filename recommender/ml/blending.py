@@ -114,6 +114,7 @@ def fit_new_weight(
 
     def worth(weight: float) -> float:
         scores = tower + np.float32(weight) * content
-        return float(np.nanmean(judge_new_items(lambda chosen: scores[chosen], cases)[AUC]))
+        order = judge_new_items(lambda chosen: scores[chosen], cases)[AUC]
+        return float(np.nan_to_num(order, nan=0.5).mean())  # nothing to compare with: chance
 
     return max(grid, key=worth)

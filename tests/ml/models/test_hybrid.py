@@ -1,13 +1,17 @@
 import itertools
+from dataclasses import replace
+from functools import partial
 
 import numpy as np
 import pytest
 
+from recommender.ml import blending
 from recommender.ml.artifact import load_model, load_weights
-from recommender.ml.blending import collect
+from recommender.ml.blending import collect, fit_new_weight
 from recommender.ml.models import hybrid
 from recommender.ml.models.base import WarmStart
 from recommender.ml.models.hybrid import SHARES, USUAL
+from recommender.ml.new_items import make_new_item_cases
 from recommender.ml.scoring import History
 from recommender.ml.split import by_time, time_quantile
 from recommender.ml.validation import watch
@@ -132,3 +136,46 @@ def test_a_stopped_training_answers_with_the_usual_weights():
     assert len(records) < 15
     assert model.weights == USUAL
     assert np.isfinite(model.scorer().score([History.empty()])[0, 1:]).all()
+
+
+def test_content_counts_for_new_items_as_much_as_it_orders_them(model):
+    scorer, watched = model.scorer(), watch(TRAIN, LATER, 1)
+    both = TRAIN.followed_by(LATER)
+    fitted = partial(fit_new_weight, scorer, watched, both)
+    assert len(scorer.held_out)
+    assert fitted(0.7, (0.0, 1.0)) == 0.7  # few took a new item: the usual weight stands
+
+
+def test_the_weight_for_new_items_follows_what_was_taken(monkeypatch):
+    monkeypatch.setattr(blending, "FEWEST_NEW", 1)
+    model = trained("hybrid", TRAIN, epochs=1, hold_out_share=0.3)
+    scorer, watched = model.scorer(), watch(TRAIN, LATER, 1)
+
+    class Told:
+        """Put what each will take first, or last."""
+
+        held_out = None
+
+        def __init__(self, sign):
+            self.sign = sign
+
+        def score(self, histories):
+            rows = np.zeros((len(histories), TRAIN.n_items + 1), np.float32)
+            rows[np.arange(len(histories)), wanted[: len(histories)]] = self.sign
+            return rows
+
+        def cold(self, items):
+            return self
+
+    cases = make_new_item_cases(
+        TRAIN.followed_by(LATER),
+        watched.cases,
+        scorer.held_out,
+        np.arange(1, TRAIN.n_items + 1),
+        seed=0,
+    )
+    wanted = np.array([own[0] for own in cases.cases.relevant])
+    for sign, expected in ((1.0, 50.0), (-1.0, 0.0)):
+        content = replace(scorer.members["content"], scorer=Told(sign))
+        told = replace(scorer, members={**scorer.members, "content": content})
+        assert fit_new_weight(told, watched, TRAIN.followed_by(LATER), 0.5, (0.0, 50.0)) == expected
