@@ -99,12 +99,12 @@ _ALL = (
         is_sequential=True,
         is_fast=True,
         defaults={
-            "reg": 500.0,
+            "reg": 200.0,
             "n_neighbors": 100,
             "max_items": 6000,
             "half_life_scale": 4.0,
             "fade": 0.93,
-            "history_length": 100,
+            "history_length": 50,
         },
     ),
     Recipe(

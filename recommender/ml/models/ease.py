@@ -25,12 +25,12 @@ from recommender.ml.models.neighbor_lists import list_arrays, popular_items, str
 class EASEConfig:
     """Set the regression and what is kept of it."""
 
-    reg: float = 500.0  # of the ridge: weights shrink as if each item had this many more users
+    reg: float = 200.0  # of the ridge: weights shrink as if each item had this many more users
     n_neighbors: int = 100  # weights kept for each item, the strongest of either sign
     max_items: int = 6_000  # the most popular ones take part: memory grows by the square
     half_life_scale: float = 4.0  # in training; stretches every event type's half-life
     fade: float = 0.93  # when scoring: an event one further from the newest counts this share
-    history_length: int = 100
+    history_length: int = 50
 
 
 class EASE(Recommender):
