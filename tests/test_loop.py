@@ -8,6 +8,7 @@ import time
 import pytest
 
 from recommender import clock, loop, tasks
+from recommender.collect.models import Event
 from recommender.jobs.models import Job
 from recommender.ml.models.base import EpochRecord
 from recommender.promote.models import ModelVersion, Promotion
@@ -117,6 +118,16 @@ def test_the_same_seed_and_data_give_the_same_weights(catalog):
         {entry.name: entry.sha256 for entry in loop_manifest(run).files} for run in (first, second)
     ]
     assert files[0] == files[1]
+
+
+def test_a_catalog_rated_from_1_to_10_trains_and_its_version_tells_the_scale(catalog):
+    catalog.rating_min, catalog.rating_max, catalog.rating_step = 1.0, 10.0, 1.0
+    catalog.liked_from = 8.0
+    catalog.save()
+    Event.objects.filter(catalog=catalog).update(value=9.0)
+    run = train(catalog, "transformer", config={"epochs": 1, "embedding_size": 8})
+    assert run.model_version, run.error
+    assert loop_manifest(run).extra["rating_scale"] == [1.0, 10.0]
 
 
 def loop_manifest(run: TrainingRun):

@@ -17,6 +17,7 @@ from recommender.catalog.rules import DEFAULT_RULES
 from recommender.catalog.text import text_hash
 from recommender.errors import BadData, Missing
 
+LIKED_SHARE = 0.75  # of a rating scale, its ends being 0 and 1: four of one to five stars
 DEFAULT_OPTIONS: Mapping[str, Mapping[str, Any]] = {
     "films": {"filters": ["categories", "language", "country", "year"]},
     "shop": {"filters": ["categories", "price"], "rating_min": 1.0, "rating_step": 1.0},
@@ -77,7 +78,10 @@ class BadItem(BadData):
 def create_catalog(
     *, slug: str, name: str, scenario: str, is_default: bool = False, **options: Any
 ) -> Catalog:
-    """Create a catalog with its scenario's event rules and filters; `options` override columns."""
+    """Create a catalog with its scenario's event rules and filters; `options` override columns.
+
+    A rating scale of its own without `liked_from` is liked from three quarters of it on.
+    """
     if scenario not in Scenario.values:
         raise BadData(
             _("The scenario is %(scenario)r; choose one of %(known)s.")
@@ -86,6 +90,9 @@ def create_catalog(
     if is_default:
         Catalog.objects.filter(is_default=True).update(is_default=False)
     fields = {"event_rules": dict(DEFAULT_RULES[scenario]), **DEFAULT_OPTIONS[scenario], **options}
+    if "rating_max" in options and "liked_from" not in options:
+        low = float(fields.get("rating_min", Catalog._meta.get_field("rating_min").default))
+        fields["liked_from"] = low + LIKED_SHARE * (float(options["rating_max"]) - low)
     return Catalog.objects.create(
         slug=slug,
         name=name,

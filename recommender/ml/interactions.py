@@ -53,6 +53,7 @@ class Interactions:
     content: FloatArray  # (M+1, C) float32; C may be 0. Of each modality, side by side: unit rows,
     # or zeros where an item has no such vector
     modalities: tuple[Modality, ...] = ()  # in the order of the columns; empty: all of it is text
+    rating_scale: tuple[float, float] = (1.0, 5.0)  # the least and the most that `value` rates with
 
     def __post_init__(self) -> None:
         """Refuse arrays that do not fit together; a wrong axis would train without complaint."""
@@ -61,6 +62,8 @@ class Interactions:
             if getattr(self, name).shape != (n,):
                 shape = getattr(self, name).shape
                 raise ValueError(f"{name} has shape {shape}; expected ({n},), one entry an event")
+        if not self.rating_scale[0] < self.rating_scale[1]:
+            raise ValueError(f"rating_scale is {self.rating_scale}; expected the lower end first")
         _check_range("user", self.user, 1, self.n_users)
         _check_range("item", self.item, 1, self.n_items)
         _check_range("kind", self.kind, 0, len(self.kinds) - 1)
@@ -154,8 +157,14 @@ class Interactions:
             item_feature_names=tuple(meta["item_feature_names"]),
             # Snapshots from before there were several modalities do not name any.
             modalities=tuple(Modality(**entry) for entry in meta.get("modalities", ())),
+            rating_scale=_scale(meta.get("rating_scale", (1.0, 5.0))),  # older ones do not tell it
             **tables,
         )
+
+
+def _scale(ends: Any) -> tuple[float, float]:
+    low, high = ends
+    return float(low), float(high)
 
 
 def _check_range(name: str, numbers: IntArray, low: int, high: int) -> None:

@@ -11,6 +11,21 @@ N_KINDS = 251  # slots that types of events are hashed to, 0 = unknown; the usua
 N_GAPS = 28  # buckets of pauses, 0 = unknown; the last from two years on
 
 
+def rating_units(scale: tuple[float, float]) -> tuple[float, float]:
+    """Return the middle of a rating scale and half its width: (rating − middle) / half is −1 to 1.
+
+    Five stars are one scale, whether the least that can be given is one star, half a star or none:
+    a rating of 3 is the middle of them all. So models learned before scales were told stay right.
+
+    >>> rating_units((1.0, 5.0)), rating_units((0.5, 5.0)), rating_units((1.0, 10.0))
+    ((3.0, 2.0), (3.0, 2.0), (5.5, 4.5))
+    """
+    low, high = scale
+    if high == 5.0 and 0.0 <= low <= 1.0:
+        low = 1.0
+    return (low + high) / 2, (high - low) / 2
+
+
 def kind_slot(name: str) -> int:
     """Return the slot of an event type: the same in every catalog, snapshot and artifact.
 

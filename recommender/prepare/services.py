@@ -67,6 +67,7 @@ def freeze(
         items=items,
         content=content,
         modalities=modalities,
+        rating_scale=(catalog.rating_min, catalog.rating_max),
     )
     moments = tables.Moments(split_at=split_at, until=int(until.timestamp()))
     interactions, spec = tables.build(cleaned, rules, described, moments)

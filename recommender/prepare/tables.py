@@ -33,6 +33,7 @@ class Described:
     items: Sequence[ItemRow]  # in the order of `item_ids`, from [1]
     content: FloatArray  # (M+1, C)
     modalities: tuple[Modality, ...] = ()
+    rating_scale: tuple[float, float] = (1.0, 5.0)
 
 
 @dataclass(frozen=True)
@@ -106,6 +107,7 @@ def build(
         item_feature_names=spec.item_names,
         content=described.content,
         modalities=described.modalities,
+        rating_scale=described.rating_scale,
     )
     return interactions, spec
 

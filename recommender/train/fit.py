@@ -67,6 +67,7 @@ def fit(*, run: TrainingRun, snapshot: Snapshot, heart: Heart, folder: Path) -> 
                 "seed": run.seed,
                 "mode": run.mode,
                 "feature_spec": opened.features.as_dict(),
+                "rating_scale": list(opened.interactions.rating_scale),
             },
             metrics={"validation_ndcg@10": best},
         ),

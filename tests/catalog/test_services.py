@@ -31,6 +31,20 @@ def test_a_catalog_starts_with_its_scenarios_rules(scenario):
     assert catalog.filters
 
 
+@pytest.mark.parametrize(
+    ("options", "liked_from"),
+    [
+        ({}, 4.0),
+        ({"rating_min": 1.0, "rating_max": 10.0}, 7.75),
+        ({"rating_min": 0.0, "rating_max": 100.0}, 75.0),
+        ({"rating_min": 0.0, "rating_max": 100.0, "liked_from": 60.0}, 60.0),
+    ],
+)
+def test_a_rating_scale_of_its_own_says_what_is_liked(options, liked_from):
+    catalog = create_catalog(slug="scaled", name="Scaled", scenario="films", **options)
+    assert catalog.liked_from == liked_from
+
+
 def test_options_override_the_scenarios_defaults():
     catalog = create_catalog(slug="it", name="It", scenario="shop", rating_max=10.0, is_demo=True)
     assert (catalog.rating_min, catalog.rating_max, catalog.is_demo) == (1.0, 10.0, True)

@@ -51,6 +51,21 @@ def test_a_folder_gives_back_what_was_saved(data, tmp_path):
             assert before == after
 
 
+def test_a_folder_keeps_the_rating_scale_and_an_older_one_means_five_stars(data, tmp_path):
+    replace(data, rating_scale=(0.0, 100.0)).save(tmp_path)
+    assert Interactions.load(tmp_path).rating_scale == (0.0, 100.0)
+    meta = json.loads((tmp_path / "meta.json").read_text())
+    del meta["rating_scale"]
+    (tmp_path / "meta.json").write_text(json.dumps(meta))
+    assert Interactions.load(tmp_path).rating_scale == (1.0, 5.0)
+
+
+@pytest.mark.parametrize("scale", [(5.0, 1.0), (1.0, 1.0), (float("nan"), 5.0)])
+def test_a_scale_that_does_not_rise_is_refused(data, scale):
+    with pytest.raises(ValueError, match="expected the lower end first"):
+        replace(data, rating_scale=scale)
+
+
 def test_saving_twice_writes_the_same_bytes(data, tmp_path):
     data.save(tmp_path / "a")
     data.save(tmp_path / "b")

@@ -3,11 +3,12 @@
 from itertools import pairwise
 
 import numpy as np
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from recommender.ml.scoring import History, pack
-from recommender.ml.tokens import N_GAPS, N_KINDS, gap_buckets, kind_slot
+from recommender.ml.tokens import N_GAPS, N_KINDS, gap_buckets, kind_slot, rating_units
 
 USUAL = ("rating", "purchase", "click", "view", "like", "dismiss", "cart", "share", "want", "play")
 
@@ -44,6 +45,33 @@ def test_the_usual_types_of_events_have_slots_of_their_own():
     slots = {kind_slot(name) for name in USUAL}
     assert len(slots) == len(USUAL)
     assert all(0 < slot < N_KINDS for slot in slots)
+
+
+@given(low=st.floats(-1_000, 1_000), width=st.floats(0.5, 1_000))
+def test_the_ends_of_any_scale_but_five_stars_count_minus_one_and_one(low, width):
+    high = low + width
+    middle, half = rating_units((low, high))
+    if high != 5.0 or not 0 <= low <= 1:
+        assert (low - middle) / half == pytest.approx(-1)
+        assert (high - middle) / half == pytest.approx(1)
+    assert middle <= high
+    assert half > 0
+
+
+@pytest.mark.parametrize(
+    ("scale", "units"),
+    [
+        ((1, 5), (3, 2)),
+        ((0.5, 5), (3, 2)),
+        ((0, 5), (3, 2)),
+        ((2, 5), (3.5, 1.5)),
+        ((0, 1), (0.5, 0.5)),
+        ((1, 10), (5.5, 4.5)),
+        ((0, 100), (50, 50)),
+    ],
+)
+def test_five_stars_count_from_three_and_others_from_their_middle(scale, units):
+    assert rating_units(scale) == units
 
 
 def test_a_cut_history_keeps_its_oldest_pause():

@@ -59,6 +59,16 @@ def test_the_same_rows_give_the_same_hash_and_one_more_event_another(world):
     assert freeze(catalog=catalog, until=UNTIL).sha256 != first.sha256
 
 
+def test_a_snapshot_tells_the_catalogs_rating_scale(world):
+    catalog = world[0]
+    opened = open_snapshot(freeze(catalog=catalog, until=UNTIL))
+    assert opened.interactions.rating_scale == (0.5, 5.0)
+    catalog.rating_max = 6.0
+    catalog.save(update_fields=["rating_max"])
+    opened = open_snapshot(freeze(catalog=catalog, until=UNTIL))
+    assert opened.interactions.rating_scale == (0.5, 6.0)
+
+
 def test_a_changed_byte_is_refused(world):
     snapshot = freeze(catalog=world[0], until=UNTIL)
     file = Path(snapshot.path) / "weight.npy"

@@ -11,12 +11,12 @@ from recommender.ml.models.events import Events, TowerModule
 from recommender.ml.models.item_table import Dropout, ItemTable, ItemTableConfig
 from recommender.ml.models.pooling import Pooling
 from recommender.ml.models.tower import TowerRecommender
-from recommender.ml.tokens import N_GAPS, N_KINDS
+from recommender.ml.tokens import N_GAPS, N_KINDS, rating_units
 
 START_SCALE = 0.08  # deviation of the co-occurrence start vectors
 WEIGHT_SCALE = 0.02
 HIDDEN_FACTOR = 2
-MIDDLE_RATING = 3.0
+FIVE_STARS = (1.0, 5.0)
 
 
 @dataclass(frozen=True)
@@ -84,10 +84,15 @@ class EventTokens(nn.Module):
         self.gaps = nn.Parameter(torch.zeros(N_GAPS, size))
         self.kinds = nn.Parameter(torch.zeros(N_KINDS, size))
         self.value = nn.Parameter(torch.zeros(size))
+        self.middle, self.reach = rating_units(FIVE_STARS)  # constants of the exported graph
+
+    def read_on(self, scale: tuple[float, float]) -> None:
+        """Read ratings on this scale from now on; its ends then count −1 and 1."""
+        self.middle, self.reach = rating_units(scale)
 
     def forward(self, events: Events) -> Tensor:
-        """Return (B, L, D) to add to the item vectors; a rating counts from the middle of 1–5."""
-        worth = torch.nan_to_num((events.values - MIDDLE_RATING) / 2).unsqueeze(-1)
+        """Return (B, L, D) to add to the item vectors; a rating counts from its scale's middle."""
+        worth = torch.nan_to_num((events.values - self.middle) / self.reach).unsqueeze(-1)
         tokens: Tensor = self.gaps[events.gaps] + self.kinds[events.kinds] + worth * self.value
         return tokens
 
@@ -144,7 +149,9 @@ class Transformer(TowerRecommender):
         config = self.config
         table_config = ItemTableConfig(config.embedding_size, START_SCALE, config.id_dropout)
         table = ItemTable(data, table_config, generator)
-        return TransformerModule(table, config, data.user_features.shape[1], generator)
+        module = TransformerModule(table, config, data.user_features.shape[1], generator)
+        module.tokens.read_on(data.rating_scale)
+        return module
 
     def _components(self) -> dict[str, Tensor]:
         return self.module.table.components()
