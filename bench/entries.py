@@ -6,7 +6,7 @@ from typing import Any, Literal
 
 from bench.settings import (
     BUDGET_S,
-    ONLY_IN_B,
+    ONLY_UNDER,
     READS_FEATURES,
     READS_TEXT,
     SMALL_EPOCHS,
@@ -70,12 +70,13 @@ def _references(seed: int) -> list[Entry]:
 
 
 def _ours(run: Run) -> list[Entry]:
+    kind = run.task.rsplit("-", 1)[1]
     rows = [
         _own(run, name, Variant(recipe.label, name))
         for name, recipe in RECIPES.items()
-        if run.dataset != "ml-1m" or run.task.endswith("-b") or name not in ONLY_IN_B
+        if run.dataset != "ml-1m" or kind in ONLY_UNDER.get(name, {kind})
     ]
-    if run.task.endswith("-b"):
+    if kind == "b":
         known = {name: own for name, own in VARIANTS.items() if own.model in RECIPES}
         rows += [_own(run, name, variant) for name, variant in known.items()]
     return rows

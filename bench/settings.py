@@ -45,6 +45,7 @@ SETTINGS: Mapping[str, Mapping[str, Mapping[str, Number]]] = {
         "hybrid": _WIDE,
         "caser": {"batch_size": 4096, "n_negatives": 480, "horizon": 1, "epochs": 12},
         "two_tower": {"batch_size": 4096, "n_negatives": 480, "epochs": 12},
+        "neumf": {"batch_size": 4096, "epochs": 12},
     },
 }
 
@@ -53,8 +54,13 @@ SETTINGS: Mapping[str, Mapping[str, Mapping[str, Number]]] = {
 # ids alone.
 READS_TEXT = frozenset({"content"})
 
-# Ten CPU minutes each on ML-1M: they run under protocol b only.
-ONLY_IN_B = frozenset({"caser", "two_tower"})
+# Five to ten CPU minutes each on ML-1M: there they run under these protocols only.
+ONLY_UNDER: Mapping[str, frozenset[str]] = {
+    "caser": frozenset({"b"}),
+    "two_tower": frozenset({"b"}),
+    "transformer": frozenset({"b"}),
+    "neumf": frozenset({"a", "b"}),
+}
 
 # Models that read who somebody is and what an item is besides who took what.
 READS_FEATURES = frozenset({"content", "two_tower", "caser", "transformer", "hybrid"})
