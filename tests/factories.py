@@ -30,6 +30,7 @@ def make_catalog(**fields: Any) -> Catalog:
         "name": "Films",
         "scenario": "films",
         "rating_min": 0.5,
+        "exploration_target": 0.0,  # lists are drawn only where a test asks for it
         "event_rules": {
             "impression": {"weight": 0.0, "half_life_days": 30, "role": "exposure"},
             "click": {"weight": 0.3, "half_life_days": 30, "role": "weak"},

@@ -28,6 +28,9 @@ class Catalog(models.Model):
     rating_max = models.FloatField(default=5.0)
     rating_step = models.FloatField(default=0.5)
     liked_from = models.FloatField(default=4.0)
+    # What drawing lists may cost, as a share of the best list's worth; 0 = always the best list.
+    exploration_target = models.FloatField(default=0.01)
+    exploration_tau = models.FloatField(default=0.1)  # temperature of the draw; steered by cost
     goal_metric = models.CharField(max_length=32, default="ndcg@10")
     default_model = models.CharField(max_length=32, default="hybrid")
     filters = models.JSONField(default=list)  # item attributes that lists may be filtered by

@@ -84,9 +84,12 @@ class Slate(models.Model):
     candidates = models.BinaryField()  # int32 × C, item primary keys
     logits = models.BinaryField()  # float32 × C × contenders
     alphas = models.JSONField(default=list)
+    contenders = models.JSONField(default=list)  # names, one for each row of logits
     component = models.CharField(max_length=32, blank=True)
     masks = models.JSONField(default=list)  # per step, candidate numbers that were out
-    fixed = models.JSONField(default=list)  # slots filled before the draw
+    # Slots filled before the draw: [position, item, slot kind, chance, source letter]
+    fixed = models.JSONField(default=list)
+    cost = models.FloatField(null=True)  # of drawing, as a share of the best list's worth
     retrieval_sources = models.JSONField(default=dict)
     feature_snapshot = models.ForeignKey(
         "recommender.FeatureSnapshot", models.PROTECT, null=True, related_name="slates"

@@ -51,9 +51,11 @@ class SlateRecord:
     eps: float = 0.0
     tau: float = 0.0
     alphas: list[float] = field(default_factory=list)
+    contenders: list[str] = field(default_factory=list)
     component: str = ""
     masks: list[Any] = field(default_factory=list)
     fixed: list[Any] = field(default_factory=list)
+    cost: float | None = None
     retrieval_sources: dict[str, Any] = field(default_factory=dict)
     is_simulated: bool = False
     # Exactly what the scorer read, uncompressed; stored once however many slates share it.
@@ -81,7 +83,10 @@ class ImpressionRecord:
 
 
 _JSON = frozenset(
-    {"experiment_keys", "alphas", "masks", "fixed", "retrieval_sources", "reason_codes"}
+    {
+        *("experiment_keys", "alphas", "contenders", "masks", "fixed", "retrieval_sources"),
+        "reason_codes",
+    }
 )
 _SLATE_FIELDS = tuple(f.name for f in fields(SlateRecord) if f.name != "feature_snapshot")
 _IMPRESSION_FIELDS = tuple(f.name for f in fields(ImpressionRecord))

@@ -80,41 +80,48 @@ def deterministic_draw(scores: FloatArray, k: int) -> Draw:
 
 
 def draw(mixture: Mixture, k: int, seed: int, rule: Rule | None = None) -> Draw:
-    """Draw k places. Each step takes argmax of z + fresh Gumbel noise over what is left.
+    """Draw k places: by Gumbel-top-k (Kool et al. 2019), or step by step where a rule masks.
 
-    Fresh noise per step makes every step an exact softmax draw, also where a rule lets a candidate
-    back in; without rules it has the law of Gumbel-top-k (Kool et al. 2019).
+    A rule may let a candidate back in, so each of its steps takes argmax of z + fresh Gumbel noise
+    over what is left: an exact softmax draw whatever the rule did before. Without a rule one noise
+    vector has the same law, and a longer draw of the same seed begins with the shorter one.
 
     Args:
         seed: ≥ 0; the same seed, logits, weights and rule give the same bits.
         rule: takes candidates out depending on the places already drawn (category caps). When
             nothing is left the list ends early.
     """
-    component, noise = _randomness(mixture, k, seed)
+    component, noise = _randomness(mixture, 1 if rule is None else k, seed)
     z = mixture.logits[component].astype(np.float64)
+    if rule is None:
+        best_first = np.argsort(-(z + noise[0]), kind="stable")[:k]
+        return _described(mixture, best_first, component, ())
     taken = np.zeros(mixture.n_candidates, dtype=np.bool_)
     order: list[int] = []
     masks: list[IntArray] = []
     for step in range(min(k, mixture.n_candidates)):
-        out = np.zeros_like(taken) if rule is None else rule(np.array(order, dtype=np.int64))
+        out = rule(np.array(order, dtype=np.int64))
         masks.append(np.flatnonzero(out & ~taken))
         if np.all(out | taken):
             break
         best = int(np.argmax(np.where(out | taken, -np.inf, z + noise[step])))
         order.append(best)
         taken[best] = True
-    return _described(mixture, order, component, tuple(masks[: len(order)]))
+    places = np.array(order, dtype=np.int64)
+    return _described(mixture, places, component, tuple(masks[: len(order)]))
 
 
 def replay(mixture: Mixture, k: int, seed: int, masks: Masks) -> Draw:
     """Draw again from what the slate logged: its masks stand in for the rule."""
+    if not len(masks):
+        return draw(mixture, k, seed)
 
     def logged(order: IntArray) -> BoolArray:
         out = np.zeros(mixture.n_candidates, dtype=np.bool_)
         if len(order) < len(masks):
             out[masks[len(order)]] = True
         else:
-            out[:] = bool(len(masks))  # the logged list ended here
+            out[:] = True  # the logged list ended here
         return out
 
     return draw(mixture, k, seed, logged)
@@ -126,23 +133,33 @@ def prefix_probabilities(mixture: Mixture, order: IntArray, masks: Masks = ()) -
     P(a_1..a_k) = Σ_m α_m ∏_{j≤k} e^{z^m(a_j)} / Σ_{i left at j} e^{z^m(i)}.
     """
     z = mixture.logits.astype(np.float64)  # (m, C)
-    left = np.ones(mixture.n_candidates, dtype=np.bool_)
-    logs = np.empty((len(z), len(order)))  # (m, k) log chance of each step
-    for step, place in enumerate(order):
-        open_now = left.copy()
-        if step < len(masks):
-            open_now[masks[step]] = False
-        logs[:, step] = z[:, place] - _log_sum(z[:, open_now])
-        left[place] = False
+    logs = z[:, order] - _log_open(z, order, masks)  # (m, k) log chance of each step
     with np.errstate(divide="ignore"):
         weights = np.log(mixture.alphas)
     return _log_sum((np.cumsum(logs, axis=1) + weights[:, None]).T)
 
 
+def _log_open(z: FloatArray, order: IntArray, masks: Masks) -> FloatArray:
+    """Return (m, k) log Σ e^z over what each step could still choose from."""
+    left = np.ones(z.shape[1], dtype=np.bool_)
+    if not len(masks):
+        left[order] = False
+        backwards = np.concatenate([z[:, left], z[:, order[::-1]]], axis=1)
+        summed = np.logaddexp.accumulate(backwards, axis=1)[:, ::-1]
+        return np.asarray(summed[:, : len(order)])
+    sums = np.empty((len(z), len(order)))
+    for step, place in enumerate(order):
+        open_now = left.copy()
+        if step < len(masks):
+            open_now[masks[step]] = False
+        sums[:, step] = _log_sum(z[:, open_now])
+        left[place] = False
+    return sums
+
+
 def _described(
-    mixture: Mixture, order: list[int], component: int, masks: tuple[IntArray, ...]
+    mixture: Mixture, places: IntArray, component: int, masks: tuple[IntArray, ...]
 ) -> Draw:
-    places = np.array(order, dtype=np.int64)
     prefix = prefix_probabilities(mixture, places, masks)
     conditional = np.exp(np.diff(prefix, prepend=0.0))
     return Draw(places, np.minimum(conditional, 1.0), prefix, component, masks)

@@ -10,6 +10,7 @@ from recommender.ml.rerank import mmr
 from recommender.ml.topk import mask_seen, top_k
 from recommender.serve import popular
 from recommender.serve.blend import Scores
+from recommender.serve.drawn import Drawn
 from recommender.serve.policy import POLICY
 from recommender.serve.registry import Served
 from recommender.serve.scene import Scene
@@ -41,6 +42,8 @@ class Ranked:
     served: Served | None = None  # the version whose numbers `scores` are; None = no model's
     personal: Scores | None = field(default=None, repr=False)
     to_store: bool = False  # worth writing to the person's row
+    drawn: Drawn | None = field(default=None, repr=False)  # how; None: best first
+    undrawn: "Ranked | None" = field(default=None, repr=False)  # of a drawn list: best first
 
     def __len__(self) -> int:
         """Count the candidates."""

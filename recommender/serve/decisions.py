@@ -5,6 +5,7 @@ import math
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from typing import Any
 from uuid import UUID
 
 import numpy as np
@@ -44,6 +45,7 @@ class Slot:
     row_kind: str = ""
     slot_kind: str = "exploit"
     p_cond: float = 1.0
+    is_drawn: bool = False  # by the mixture; any other slot of a drawn slate was fixed before
     guess: Guess | None = None
     explanation: Explanation | None = None
 
@@ -101,7 +103,8 @@ def _write(decision: Decision, slate_id: UUID) -> None:
         add_impressions(slate_id=slate_id, served_at=decision.scene.now, impressions=impressions)
         return
     write_slate(slate=_slate(decision, slate_id), impressions=impressions)
-    ranked, person = decision.ranked, decision.scene.person
+    ranked = decision.ranked.undrawn or decision.ranked
+    person = decision.scene.person
     if ranked.to_store and ranked.served is not None and person is not None and person.has_row:
         model_part = len(ranked.sources) - len(ranked.sources.lstrip("m"))
         state.write_list(
@@ -138,28 +141,53 @@ def _slate(decision: Decision, slate_id: UUID) -> SlateRecord:
         policy_config_hash=POLICY.config_hash,
         strategy=ranked.strategy,
         latency_ms=(time.perf_counter() - scene.started) * 1000.0,
-        # Nothing is drawn, but replays expect a seed: it follows from the slate's own id.
-        seed=int.from_bytes(slate_id.bytes[8:], "big") >> 1,
-        sampler="deterministic",
-        candidates=ranked.ids.astype("<i4").tobytes(),
-        logits=ranked.scores.astype("<f4").tobytes(),
         model_version_id=served.key.pk if served else None,
         model_trained_to=served.trained_to if served else None,
         fallback=_fallback(decision),
-        alphas=[1.0],
-        component="champion" if served else "",
         fixed=[
-            [decision.first_position + at, slot.pk, slot.slot_kind, slot.p_cond]
+            [decision.first_position + at, slot.pk, slot.slot_kind, slot.p_cond, slot.source]
             for at, slot in enumerate(decision.slots)
-            if slot.slot_kind != "exploit"
+            if not slot.is_drawn and (ranked.drawn is not None or slot.slot_kind != "exploit")
         ],
-        retrieval_sources={
-            "letters": {letter: SOURCES[letter] for letter in sorted(set(ranked.sources))},
-            "by_candidate": ranked.sources,
-        },
         is_simulated=request.is_simulated,
         feature_snapshot=_read_features(decision),
+        **_order(decision, slate_id),
     )
+
+
+def _order(decision: Decision, slate_id: UUID) -> dict[str, Any]:
+    """Return how the order came about: as drawn, or the best of the candidates."""
+    ranked, drawn = decision.ranked, decision.ranked.drawn
+    letters = drawn.letters if drawn else ranked.sources
+    sources = {
+        "letters": {letter: SOURCES[letter] for letter in sorted(set(letters))},
+        "by_candidate": letters,
+    }
+    if drawn is None:
+        return {
+            # Nothing is drawn, but replays expect a seed: it follows from the slate's own id.
+            "seed": int.from_bytes(slate_id.bytes[8:], "big") >> 1,
+            "sampler": "deterministic",
+            "candidates": ranked.ids.astype("<i4").tobytes(),
+            "logits": ranked.scores.astype("<f4").tobytes(),
+            "alphas": [1.0],
+            "contenders": ["champion"] if ranked.served else [],
+            "component": "champion" if ranked.served else "",
+            "retrieval_sources": sources,
+        }
+    return {
+        "seed": drawn.seed,
+        "sampler": "mix",
+        "candidates": drawn.pool.astype("<i4").tobytes(),
+        "logits": drawn.mixture.logits.astype("<f4").tobytes(),
+        "alphas": drawn.mixture.alphas.tolist(),
+        "contenders": list(drawn.contenders),
+        "component": drawn.component,
+        "tau": drawn.tau,
+        "eps": drawn.eps,
+        "cost": drawn.cost,
+        "retrieval_sources": sources,
+    }
 
 
 def _read_features(decision: Decision) -> bytes | None:

@@ -3,6 +3,7 @@
 import hashlib
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 from django.utils.translation import gettext as _
@@ -22,9 +23,10 @@ from recommender.serve.candidates import (
     trending_items,
 )
 from recommender.serve.decisions import Decision, Slot, show
+from recommender.serve.drawing import drawn
 from recommender.serve.evidence import Fact
 from recommender.serve.guesses import guesses
-from recommender.serve.lists import first_page, next_page, slot_for
+from recommender.serve.lists import chance_of, first_page, next_page, personal_list, slot_for
 from recommender.serve.policy import POLICY
 from recommender.serve.reasons import Reasoner, carried_by, fact_reason, insight_into
 from recommender.serve.scene import Scene, open_scene
@@ -46,7 +48,7 @@ class Row:
 def home(request: ListRequest) -> HomePage:
     """Answer all rows of home and log them as one slate."""
     scene = open_scene(replace(request, surface="home"))
-    base = ranked_for(scene, POLICY.row_length)
+    base = drawn(scene, ranked_for(scene, POLICY.row_length), POLICY.row_length)
     rows = list(_without_repeats(_rows(scene, base)))
     slots = _slots(scene, base, rows)
     logged = show(Decision(scene=scene, ranked=_whole(base, slots), slots=slots, layout="rows"))
@@ -72,7 +74,7 @@ def more(request: ListRequest, *, kind: str) -> ListAnswer:
         return next_page(request)
     scene = open_scene(replace(request, surface="more"))
     if kind == "for_you":
-        return first_page(scene, ranked_for(scene, request.limit))
+        return personal_list(scene)
     if kind == "exploring":
         return first_page(scene, cut(_drawn(scene, _explorable(scene))))
     if kind == "new":
@@ -118,7 +120,9 @@ def _because(scene: Scene, base: Ranked) -> Iterator[Row]:
         if len(near) < POLICY.row_length // 3:
             continue
         ids = np.asarray(served.model.item_ids)[near].astype(np.int64)
-        ranked = replace(base, ids=ids, scores=scores.total[near], sources="m" * len(near))
+        ranked = replace(
+            base, ids=ids, scores=scores.total[near], sources="m" * len(near), drawn=None
+        )
         title = fact_reason(scene.table, facts[at], 0.0)
         yield Row("because", title, replace(ranked, personal=scores))
         return
@@ -193,18 +197,23 @@ def _slots(scene: Scene, base: Ranked, rows: list[Row]) -> list[Slot]:
     for number, row in enumerate(rows, start=1):
         reasoner = Reasoner(scene, row.ranked, insight)
         for at, pk in enumerate(row.ranked.ids.tolist()):
-            is_drawn = row.pool_size > 0
             blank = Slot(
                 pk=pk,
                 row=number,
                 col=at + 1,
                 row_kind=row.kind,
-                slot_kind="explore" if is_drawn else "exploit",
-                p_cond=1.0 / (row.pool_size - at) if is_drawn else 1.0,
                 guess=guessed.get(pk),
+                **_chance(row, at),
             )
             slots.append(slot_for(reasoner, at, blank, len(slots) + 1))
     return slots
+
+
+def _chance(row: Row, at: int) -> dict[str, Any]:
+    """Return how likely the item was at its place of the row, as fields of its slot."""
+    if row.pool_size > 0:
+        return {"slot_kind": "explore", "p_cond": 1.0 / (row.pool_size - at)}
+    return chance_of(row.ranked, at)
 
 
 def _whole(base: Ranked, slots: list[Slot]) -> Ranked:

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from typing import Any
 from uuid import UUID
 
 import numpy as np
@@ -19,6 +20,7 @@ from recommender.serve.candidates import (
     ranked_for,
 )
 from recommender.serve.decisions import Decision, Slot, show
+from recommender.serve.drawing import drawn
 from recommender.serve.guesses import guesses
 from recommender.serve.policy import POLICY
 from recommender.serve.reasons import Reasoner, insight_into
@@ -38,8 +40,13 @@ def recommend(request: ListRequest) -> ListAnswer:
     """Answer one personal list, or the page that the cursor names."""
     if request.cursor:
         return next_page(request)
-    scene = open_scene(request)
-    return first_page(scene, ranked_for(scene, min(request.limit, POLICY.n_candidates)))
+    return personal_list(open_scene(request))
+
+
+def personal_list(scene: Scene) -> ListAnswer:
+    """Answer the head of the list for whoever asks, drawn where it may be."""
+    need = min(scene.request.limit, POLICY.n_candidates)
+    return first_page(scene, drawn(scene, ranked_for(scene, need), need))
 
 
 def first_page(scene: Scene, ranked: Ranked, *, query: str = "") -> ListAnswer:
@@ -111,9 +118,26 @@ def slots_for(
     guessed = guesses(scores, ids)
     at = {int(pk): place for place, pk in enumerate(ranked.ids)}
     return [
-        slot_for(reasoner, at[pk], Slot(pk, col=first + n, guess=guessed.get(pk)), first + n)
+        slot_for(
+            reasoner,
+            at[pk],
+            Slot(pk, col=first + n, guess=guessed.get(pk), **chance_of(ranked, at[pk])),
+            first + n,
+        )
         for n, pk in enumerate(ids.tolist())
     ]
+
+
+def chance_of(ranked: Ranked, at: int) -> dict[str, Any]:
+    """Return how likely the item at place `at` was, as fields of its slot; certain if not drawn."""
+    if ranked.drawn is None:
+        return {}
+    kind = "explore" if ranked.sources[at] == "e" else "exploit"
+    return {
+        "is_drawn": True,
+        "p_cond": float(ranked.drawn.draw.p_cond[at]),
+        "slot_kind": kind,
+    }
 
 
 def slot_for(reasoner: Reasoner, at: int, blank: Slot, position: int) -> Slot:

@@ -15,9 +15,16 @@ from recommender.serve.answers import Stage
 class Policy:
     """How a list is put together. Changing a figure changes `config_hash`."""
 
-    policy_id: str = "greedy"
+    policy_id: str = "mixture"
     version: str = "1"
     n_candidates: int = 100
+    # A draw reaches the model's best, the most popular, and a few of all open items.
+    n_drawn: int = 60
+    n_popular: int = 20
+    n_admitted: int = 3
+    # Weights of the contenders besides the champion, which has the rest.
+    popularity_share: float = 0.02
+    uniform_share: float = 0.02
     row_length: int = 12
     # Share of variety against relevance. Item-kNN, MovieLens-100K's later window, 153 people: 0.15
     # gave NDCG@10 .255 and intra-list diversity .544, against .251 and .527 by score alone.
@@ -59,6 +66,9 @@ def stages(catalog: Catalog, version: str | None, model: str | None) -> tuple[St
         },
         "candidates": {
             "n_candidates": POLICY.n_candidates,
+            "n_drawn": POLICY.n_drawn,
+            "n_popular": POLICY.n_popular,
+            "n_admitted": POLICY.n_admitted,
             "sources": ["model", "popular", "new", "any"],
             "popular_per_fresh": POLICY.popular_per_fresh,
         },
@@ -68,7 +78,11 @@ def stages(catalog: Catalog, version: str | None, model: str | None) -> tuple[St
         "draw": {
             "policy_id": POLICY.policy_id,
             "policy_version": POLICY.version,
-            "sampler": "deterministic",
+            "sampler": "mix" if catalog.exploration_target > 0 else "deterministic",
+            "tau": catalog.exploration_tau,
+            "cost_target": catalog.exploration_target,
+            "popularity_share": POLICY.popularity_share,
+            "uniform_share": POLICY.uniform_share,
             "config_hash": POLICY.config_hash,
         },
     }

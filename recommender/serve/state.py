@@ -13,8 +13,11 @@ from recommender.collect.state import decode_ids
 from recommender.serve.answers import ListRequest
 from recommender.serve.registry import VersionKey
 
-_VERSION = "c.items_seq, v.id, v.number, v.manifest_sha256, v.broken_reason"
-_N_VERSION = 5
+_VERSION = (
+    "c.items_seq, c.exploration_target, c.exploration_tau, "
+    "v.id, v.number, v.manifest_sha256, v.broken_reason"
+)
+_N_VERSION = 7
 _FROM = """
 FROM recommender_catalog c
 LEFT JOIN recommender_modelversion v ON v.catalog_id = c.id AND v.state = 'live'"""
@@ -66,6 +69,8 @@ class Reading:
     is_broken: bool
     person: Person | None  # None: nobody, unknown, or personalization off
     is_off: bool = False  # the person or the request asked for a list without a profile
+    explores: bool = False  # lists are drawn; False = always the best one
+    tau: float = 0.0  # temperature of the draw
 
 
 def read(request: ListRequest) -> Reading | None:
@@ -126,9 +131,11 @@ def _fetch(sql: str, parameters: list[Any]) -> tuple[Any, ...] | None:
 
 
 def _reading(columns: tuple[Any, ...], person: Person | None, *, is_off: bool) -> Reading:
-    seq, pk, number, sha256, reason = columns
+    seq, target, tau, pk, number, sha256, reason = columns
     key = None if pk is None else VersionKey(pk, number, sha256)
-    return Reading(seq, key, bool(reason), person, is_off=is_off)
+    return Reading(
+        seq, key, bool(reason), person, is_off=is_off, explores=target > 0 and tau > 0, tau=tau
+    )
 
 
 def _person(columns: tuple[Any, ...]) -> Person:

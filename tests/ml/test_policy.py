@@ -146,3 +146,12 @@ def test_logits_are_scores_in_units_of_tau_deviations():
 def test_a_mixture_that_could_not_be_replayed_is_refused(logits, alphas, message):
     with pytest.raises(ValueError, match=message):
         Mixture(logits, np.array(alphas))
+
+
+@given(st.integers(0, 2**63 - 1))
+def test_a_longer_draw_of_the_same_seed_begins_with_the_shorter_one(seed):
+    mixture = mixture_of(seed % 89)
+    short, long = draw(mixture, 3, seed), draw(mixture, 6, seed)
+    assert long.order[:3].tolist() == short.order.tolist()
+    np.testing.assert_allclose(long.log_p_prefix[:3], short.log_p_prefix, rtol=1e-12)
+    assert sorted(long.order.tolist()) == list(range(6))

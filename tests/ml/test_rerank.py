@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from recommender.ml.rerank import mmr
+from recommender.ml.rerank import mmr, mmr_values
 
 
 def slow_mmr(candidates, scores, vectors, k, trade_off):
@@ -63,3 +63,16 @@ def test_bad_input_is_refused():
         mmr(np.array([1]), np.array([1.0]), VECTORS, 1, 1.5)
     with pytest.raises(ValueError, match="not finite"):
         mmr(np.array([1]), np.array([-np.inf]), VECTORS, 1, 0.5)
+
+
+@given(st.integers(0, 10_000), st.floats(0, 1))
+def test_sorting_by_the_values_is_the_order_and_they_never_rise(seed, trade_off):
+    rng = np.random.default_rng(seed)
+    rows = rng.normal(size=(12, 4))
+    rows /= np.linalg.norm(rows, axis=1, keepdims=True)
+    scores = rng.normal(size=12)
+    vectors = np.vstack([np.zeros(4), rows])
+    order = mmr(np.arange(1, 13), scores, vectors, 12, trade_off) - 1
+    values = mmr_values(rows, scores, trade_off)
+    assert (np.diff(values[order]) <= 1e-12).all()
+    assert np.argsort(-values, kind="stable").tolist() == order.tolist()
