@@ -56,7 +56,7 @@ def test_the_exploring_row_holds_less_popular_items_and_its_own_chances(busy: Wo
         assert impression.log_p_prefix == pytest.approx(total, abs=1e-9)
     assert row.items[0].reasons[0].kind == "exploring"
     fixed = Slate.objects.get(pk=page.slate_id).fixed
-    assert fixed == [[i.position, i.item_id, "explore", i.propensity] for i in row.items]
+    assert fixed == [[i.position, i.item_id, "explore", i.propensity, "e"] for i in row.items]
 
 
 def test_exploring_stays_all_day_and_differs_between_people(busy: World, monkeypatch):
