@@ -22,6 +22,7 @@ from recommender.errors import NotReady, Refused
 from recommender.jobs import services as jobs
 from recommender.jobs.task import JobTask, current_job
 from recommender.promote import shelf
+from recommender.serve import budget
 from recommender.serve import narration as narrations
 from recommender.train import lease as leases
 from recommender.train import trigger
@@ -113,6 +114,15 @@ def consider_retraining() -> None:
             run = trigger.consider_catalog(catalog=catalog)
             if run is not None:
                 queue_run(run)
+
+
+@task("steer_exploration", minutes=1)
+def steer_exploration() -> None:
+    """Hold the cost of drawing lists at each catalog's target."""
+    for catalog in catalogs():
+        tau = budget.steer(catalog)
+        if tau is not None:
+            log.info("exploration_steered", catalog=catalog.slug, tau=tau)
 
 
 @task("reap", minutes=1)

@@ -134,7 +134,7 @@ def slate(catalog: Catalog, slate_id: Any) -> Slate:
     found = (
         catalog.slates.filter(pk=slate_id)
         .select_related("user", "model_version")
-        .prefetch_related("impressions__item", "impressions__marginal")
+        .prefetch_related("impressions__item")
         .first()
     )
     if found is None:

@@ -15,13 +15,15 @@ from recommender.api.fields import UtcTime
 from recommender.api.views import ApiView
 from recommender.collect.models import Impression, Slate
 from recommender.errors import Missing
+from recommender.ml.placement import marginals
+from recommender.serve.drawn import replayed
 
 PLAIN = (
     *("decided_at", "request_id", "session_id", "surface", "page", "k", "layout", "locale"),
     *("consent", "policy_id", "policy_version", "policy_config_hash", "model_trained_to"),
     *("strategy", "experiment_keys", "fallback", "latency_ms", "schema_version", "seed"),
-    *("eps", "tau", "sampler", "alphas", "component", "masks", "fixed", "retrieval_sources"),
-    "is_simulated",
+    *("eps", "tau", "sampler", "alphas", "contenders", "component", "masks", "fixed"),
+    *("cost", "retrieval_sources", "is_simulated"),
 )
 
 
@@ -75,9 +77,11 @@ class SlateOutput(serializers.Serializer[Any]):
     tau = serializers.FloatField()
     sampler = serializers.CharField()
     alphas = serializers.ListField(child=serializers.JSONField())
+    contenders = serializers.ListField(child=serializers.CharField())
     component = serializers.CharField()
     masks = serializers.ListField(child=serializers.JSONField())
     fixed = serializers.ListField(child=serializers.JSONField())
+    cost = serializers.FloatField(allow_null=True)
     retrieval_sources = serializers.DictField()
     is_simulated = serializers.BooleanField()
 
@@ -117,12 +121,30 @@ def _slate(slate: Slate) -> dict[str, Any]:
         "model_version": slate.model_version.label if slate.model_version else None,
         "candidates": [names.get(key) for key in keys],
         "logits": finite,
-        "items": [_position(shown) for shown in slate.impressions.all()],
+        "items": _positions(slate),
     }
 
 
+def _positions(slate: Slate) -> list[dict[str, Any]]:
+    """Return what stood where; chances over all lists that the draw might have given are exact."""
+    shown = list(slate.impressions.all())
+    plain = [_position(each) for each in shown]
+    fixed = {entry[0] for entry in slate.fixed}
+    drawn = [each for each in shown if each.position not in fixed]
+    if slate.sampler != Slate.Sampler.MIX or not drawn:
+        return plain
+    made = replayed(slate)
+    place_of = {int(pk): place for place, pk in enumerate(made.ids)}
+    chances = marginals(made.mixture, 1 + max(place_of[each.item_id] for each in drawn))
+    for each, row in zip(shown, plain, strict=True):
+        if each.position not in fixed:
+            place = place_of[each.item_id]
+            own = chances[made.draw.order[place]]
+            row |= {"p_marginal": float(own[place]), "p_included": float(own.sum())}
+    return plain
+
+
 def _position(shown: Impression) -> dict[str, Any]:
-    marginal = getattr(shown, "marginal", None)  # appended later; absent for deterministic lists
     return {
         "item": shown.item.external_id,
         "position": shown.position,
@@ -132,7 +154,7 @@ def _position(shown: Impression) -> dict[str, Any]:
         "score": shown.score,
         "p_cond": shown.p_cond,
         "log_p_prefix": shown.log_p_prefix,
-        "p_marginal": marginal.p_marginal if marginal else None,
-        "p_included": marginal.p_included if marginal else None,
+        "p_marginal": None,
+        "p_included": None,
         "reason_codes": shown.reason_codes,
     }

@@ -158,19 +158,6 @@ class Impression(models.Model):
         return f"{self.slate_id} #{self.position}"
 
 
-class ImpressionMarginal(models.Model):
-    """Marginal propensities of one impression, computed after the reply and appended."""
-
-    impression = models.OneToOneField(Impression, models.CASCADE, related_name="marginal")
-    p_marginal = models.FloatField()  # this item at this position
-    p_included = models.FloatField()  # this item anywhere in the slate
-    standard_error = models.FloatField(default=0.0)
-
-    def __str__(self) -> str:
-        """Name the marginal."""
-        return f"{self.impression_id}: {self.p_marginal:.4f}"
-
-
 class EventQuerySet(models.QuerySet["Event"]):
     """Questions about events."""
 

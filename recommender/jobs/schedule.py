@@ -17,6 +17,7 @@ from recommender.jobs.keeper import Duty, Keeper
 
 SCHEDULE: dict[str, dict[str, Any]] = {
     "retrain": {"task": "recommender.consider_retraining", "schedule": timedelta(seconds=60)},
+    "steer": {"task": "recommender.steer_exploration", "schedule": timedelta(seconds=60)},
     "embed": {"task": "recommender.embed_items", "schedule": timedelta(seconds=60)},
     "cleanup": {"task": "recommender.cleanup", "schedule": timedelta(hours=1)},
 }

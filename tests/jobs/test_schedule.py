@@ -33,6 +33,7 @@ def test_every_scheduled_task_exists():
 
 
 def test_retraining_is_considered_each_minute_and_cleanup_done_each_hour():
+    assert SCHEDULE["steer"]["schedule"] == timedelta(seconds=60)
     assert SCHEDULE["retrain"]["schedule"] == timedelta(seconds=60)
     assert SCHEDULE["cleanup"]["schedule"] == timedelta(hours=1)
 

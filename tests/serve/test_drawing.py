@@ -11,6 +11,7 @@ from recommender.ml.policy import Mixture, prefix_probabilities
 from recommender.serve import budget, drawing, services
 from recommender.serve.drawn import replayed
 from tests import factories
+from tests.api.conftest import assert_conforms, key_for
 from tests.serve.conftest import World
 
 pytestmark = pytest.mark.django_db
@@ -211,3 +212,16 @@ def test_a_mean_cost_of_many_draws_is_what_the_mixture_gives_up():
     ]
     expected = 0.2 * 0.5 + 0.1 * 1.0
     assert np.mean(costs) == pytest.approx(expected, abs=4 * np.std(costs) / np.sqrt(len(costs)))
+
+
+def test_a_drawn_list_can_be_audited_place_by_place(drawing_world: World):
+    user, api = drawing_world.user(0, 1), key_for(drawing_world.catalog)
+    shown = api.get(f"recommendations?user={user.external_id}&limit=3").json()
+    slate = api.get(f"slates/{shown['slate_id']}").json()
+    assert_conforms(slate, "SlateOutput")
+    assert slate["sampler"] == "mix"
+    assert len(slate["logits"]) == len(slate["contenders"]) == len(slate["alphas"]) == 3
+    assert len(slate["items"]) == 3
+    for one in slate["items"]:
+        assert slate["eps"] / len(slate["candidates"]) * 0.999 <= one["p_marginal"] <= 1
+        assert one["p_marginal"] <= one["p_included"] <= 1 + 1e-9
