@@ -18,6 +18,7 @@ import numpy as np
 
 from recommender.ml.artifact import Payload, read_payload, save_artifact
 from recommender.ml.assemble import build_scorer
+from recommender.ml.axes import KEPT_SHARE, user_basis
 from recommender.ml.cold import COLD_VECTORS
 from recommender.ml.graphs import USER, VECTORS, halve_graph, quantize_graph, shorten_graph
 from recommender.ml.interactions import FloatArray, IntArray
@@ -29,9 +30,7 @@ from recommender.ml.scorers.tower import COMPONENT
 from recommender.ml.scoring import History, Scorer
 
 ITEM_VECTORS, OWN_VECTORS = "item_vectors", "own_vectors"
-KEPT_SHARE = 0.5  # of the numbers per vector, in short variants
 SUMS_TO = 1e-3  # parts count as parts of a sum when they meet it this closely
-READ_SHARE = 0.01  # weight of the items' own spread beside the users' when axes are chosen
 
 
 @dataclass(frozen=True)
@@ -110,26 +109,6 @@ def served_bytes(manifest: Manifest) -> int:
     return sum(e.n_bytes for e in manifest.files if not e.name.endswith(".safetensors"))
 
 
-def user_basis(vectors: FloatArray, users: FloatArray, k: int) -> FloatArray:
-    """Return (D, k) orthonormal axes that keep most of what tells users apart.
-
-    The leading eigenvectors of the users' second moments: rotating items and users alike leaves
-    every score as it was, and dropping an axis costs what users have along it. A little of the
-    items' second moments settles axes that no user has.
-
-    Args:
-        vectors: (M+1, D) item vectors.
-        users: (n, D) user vectors of the same space, n may be 0.
-        k: how many axes to keep.
-    Source: principal components (Eckart & Young 1936) of users, not of items: on MovieLens-100K
-        half of 64 numbers then keep .91 of the top 10, against .87 by the items' own axes.
-    """
-    items = _second_moments(vectors)
-    moments = _second_moments(users) + READ_SHARE * items if len(users) else items
-    _, axes = np.linalg.eigh(moments)  # eigenvalues rise
-    return np.ascontiguousarray(axes[:, ::-1][:, :k])
-
-
 def cpu_ms(scorer: Scorer, people: Sequence[History], *, rounds: int = 3) -> float:
     """Return the CPU time of one person's scores over all items, ms: median over people × rounds.
 
@@ -154,11 +133,6 @@ def overlap(a: IntArray, b: IntArray) -> FloatArray:
     """
     is_in = (a[:, :, None] == b[:, None, :]).any(axis=2)
     return np.asarray(is_in.mean(axis=1))
-
-
-def _second_moments(rows: FloatArray) -> FloatArray:
-    moments = np.asarray(rows, np.float64).T @ np.asarray(rows, np.float64)
-    return np.asarray(moments / max(float(np.trace(moments)), 1e-12))
 
 
 def _shorten(

@@ -26,6 +26,19 @@ def sampled_softmax(
     return weighted_mean(total - positive, weights)
 
 
+def taught_softmax(logits: Tensor, total: Tensor, shares: Tensor, weights: Tensor) -> Tensor:
+    """Return the weighted mean cross-entropy from a teacher's softmax to the student's.
+
+    Args:
+        logits: the student's logits of the items that the teacher listed, shape (P, T).
+        total: log-sum-exp of the student's logits over all items it chooses from, shape (P,).
+        shares: the teacher's softmax over its items, shape (P, T).
+        weights: strength of each position, shape (P,).
+    Source: Hinton et al. 2015 (arXiv 1503.02531), section 2, at temperature 1.
+    """
+    return weighted_mean((shares * (total.unsqueeze(1) - logits)).sum(dim=1), weights)
+
+
 def full_softmax(logits: Tensor, targets: Tensor, weights: Tensor) -> Tensor:
     """Return the weighted mean cross-entropy over all items; logits (P, M+1), targets (P,)."""
     losses = functional.cross_entropy(logits, targets, reduction="none")

@@ -19,6 +19,16 @@ class Recipe:
     is_fast: bool  # trains in seconds: fit for a first start
     defaults: Mapping[str, int | float] = field(default_factory=dict)
 
+    @property
+    def is_teachable(self) -> bool:
+        """Say whether it can learn from another version's lists: if it learns by softmax."""
+        return "n_negatives" in self.defaults
+
+    def width_under(self, width: int) -> int:
+        """Return the width of vectors for a student of a teacher this wide: half, heads fitting."""
+        heads = int(self.defaults.get("n_heads", 1))
+        return max(width // 2 // heads, 1) * heads
+
 
 _TRANSFORMER: Mapping[str, int | float] = {
     "embedding_size": 64,
@@ -37,6 +47,7 @@ _TRANSFORMER: Mapping[str, int | float] = {
     "hold_out_share": 0.05,
     "horizon": 2,
     "ppmi_window": 8,
+    "matryoshka": 0.0,
 }
 
 _ALL = (

@@ -31,14 +31,19 @@ class History:
 
     def without(self, index: int) -> "History":
         """Return the history as if event `index` had not happened."""
-        return self._events(np.delete(np.arange(len(self.items)), index))
+        return self.keep(np.delete(np.arange(len(self.items)), index))
 
     def last(self, length: int) -> "History":
         """Return the newest `length` events only."""
         n = len(self.items)
-        return self if n <= length else self._events(np.arange(n - length, n))
+        return self if n <= length else self.keep(np.arange(n - length, n))
 
-    def _events(self, chosen: IntArray) -> "History":
+    def first(self, length: int) -> "History":
+        """Return the oldest `length` events only."""
+        return self.keep(np.arange(min(length, len(self.items))))
+
+    def keep(self, chosen: IntArray) -> "History":
+        """Return the history of the events at these places only."""
         return replace(
             self,
             items=self.items[chosen],

@@ -1,7 +1,7 @@
 """Say which settings of each model may be searched, and between which bounds; imports nothing.
 
 What is left out stays at its default: `epochs`, `patience` and `batch_size` buy accuracy with time,
-which the search's budget already limits.
+which the search's budget already limits; `matryoshka` buys short vectors, which it never judges.
 """
 
 from collections.abc import Mapping

@@ -56,6 +56,7 @@ class Batch:
     input_values: FloatArray  # (B, L)
     targets: IntArray  # (B, L) 0 behind the end
     weights: FloatArray  # (B, L) strength of the target, 0 behind the end
+    places: IntArray  # (B, L) where in `Sequences` the event after the inputs stands
 
     @property
     def n_targets(self) -> int:
@@ -142,6 +143,7 @@ def _padded(sequences: Sequences, chunks: IntArray) -> Batch:
         input_values=np.where(is_input, sequences.values[before], np.float32(np.nan)),
         targets=np.where(is_target, sequences.items[places], 0),
         weights=np.where(is_target, sequences.weights[places], np.float32(0)),
+        places=places,
     )
 
 

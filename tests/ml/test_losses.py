@@ -5,7 +5,7 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from recommender.ml.losses import full_softmax, sampled_softmax, weighted_mean
+from recommender.ml.losses import full_softmax, sampled_softmax, taught_softmax, weighted_mean
 
 
 def loss_of(positive, negative, *, log_q=None, hits=None, weights=None):
@@ -69,3 +69,20 @@ def test_the_correction_makes_sampling_unbiased():
     drawn = rng.choice(4, (1, 20_000), p=share)[0]
     log_q = np.log(20_000 * share[drawn])
     assert math.isclose(loss_of([1.0], [logits[drawn]], log_q=log_q), exact, abs_tol=0.02)
+
+
+def test_a_teachers_softmax_is_met_at_the_cost_of_its_entropy():
+    """Worked by hand: shares 3/4 and 1/4, the student's own are the same, then turned round."""
+    logits, shares = torch.log(torch.tensor([[3.0, 1.0]])), torch.tensor([[0.75, 0.25]])
+    total, weights = torch.log(torch.tensor([4.0])), torch.ones(1)
+    entropy = 0.75 * math.log(4 / 3) + 0.25 * math.log(4)
+    met = float(taught_softmax(logits, total, shares, weights))
+    turned = float(taught_softmax(logits.flip(1), total, shares, weights))
+    assert math.isclose(met, entropy, rel_tol=1e-6)
+    assert math.isclose(turned, 0.75 * math.log(4) + 0.25 * math.log(4 / 3), rel_tol=1e-6)
+
+
+def test_positions_without_strength_are_not_taught():
+    logits, shares = torch.tensor([[1.0], [-9.0]]), torch.ones(2, 1)
+    loss = taught_softmax(logits, torch.tensor([1.5, 7.0]), shares, torch.tensor([1.0, 0.0]))
+    assert math.isclose(float(loss), 0.5, rel_tol=1e-6)

@@ -215,6 +215,7 @@ CHANGES = {
     "n_negatives": 2,
     "ppmi_window": 0,
     "horizon": 4,
+    "matryoshka": 1.0,
     "popularity_weight": 2.0,
     "member_weight": 0.0,
     "patience": 1,

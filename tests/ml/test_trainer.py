@@ -26,6 +26,7 @@ def batch():
         input_values=one * np.nan,
         targets=one,
         weights=one * 1.0,
+        places=one * 0,
     )
 
 

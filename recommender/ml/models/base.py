@@ -25,6 +25,7 @@ from recommender.ml.interactions import FloatArray, IntArray, Interactions
 from recommender.ml.progress import EpochRecord, TrainingError
 from recommender.ml.ratings import RatingModel, Ratings, fit_rating_model
 from recommender.ml.scoring import Scorer
+from recommender.ml.teaching import Teacher
 from recommender.ml.validation import judge, watch
 
 __all__ = [
@@ -161,6 +162,14 @@ class Recommender(ABC):
             self.rating = _fit_rating(data, validation, scorer)
             if len(validation):
                 self.chances = fit_chances(data, validation, scorer, seed)
+
+    def learn_from(self, teacher: Teacher) -> None:
+        """Let training match a teacher's lists besides the events; call it before `fit`.
+
+        Raises: TrainingError for a model that cannot.
+        """
+        del teacher
+        raise TrainingError(f"{self.name} cannot learn from a teacher; train it without one")
 
     def scorer(self) -> Scorer:
         """Return a scorer of the present state, built as `load_model` would build it."""

@@ -2,6 +2,7 @@
 
 from abc import abstractmethod
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -22,7 +23,7 @@ from recommender.ml.models.base import (
     open_start,
 )
 from recommender.ml.models.events import TowerModule
-from recommender.ml.models.objective import Objective
+from recommender.ml.models.objective import Aims, Objective
 from recommender.ml.scorers.tower import COMPONENT
 from recommender.ml.scoring import History, pack
 from recommender.ml.sequences import (
@@ -33,6 +34,7 @@ from recommender.ml.sequences import (
     cooccurrence,
     ppmi_vectors,
 )
+from recommender.ml.teaching import Teacher, ask
 from recommender.ml.trainer import (
     Lesson,
     Schedule,
@@ -50,6 +52,11 @@ class TowerRecommender(Recommender):
     """Learn by sampled softmax over every event, given the events before it."""
 
     module: TowerModule
+    teacher: Teacher | None = None
+
+    def learn_from(self, teacher: Teacher) -> None:
+        """Let training match a teacher's softmax besides the events (Hinton et al. 2015)."""
+        self.teacher = teacher
 
     @abstractmethod
     def _build(self, data: Interactions, generator: torch.Generator) -> TowerModule:
@@ -69,15 +76,23 @@ class TowerRecommender(Recommender):
             elif self.config.ppmi_window > 0:
                 self._begin_from_cooccurrence(known, sequences, rng)
             watched = watch(data, options.validation, options.seed)
+            aims = self._aims()
+            if self.teacher is not None:
+                asked = np.random.default_rng(options.seed)
+                lessons = ask(self.teacher, known, asked, options.should_stop)
+                aims = replace(aims, lessons=lessons)
             lesson = Lesson(
                 batches=self._batches(sequences, rng),
-                loss=Objective(self.module, known, sequences, self.config.n_negatives, rng),
+                loss=Objective(self.module, known, sequences, aims, rng),
                 judge=lambda: judge(self._score, watched),
             )
             schedule = self._schedule(is_warm=options.start is not None)
             yield from run_epochs(self.module, lesson, schedule, options.should_stop)
             if len(held):
                 self._settle(data, held, rng, options)
+
+    def _aims(self) -> Aims:
+        return Aims(self.config.n_negatives)
 
     def _held_out(self, data: Interactions) -> IntArray:
         """Return the items kept out until the end; none where little else would remain."""
@@ -111,7 +126,7 @@ class TowerRecommender(Recommender):
             COLD_BIAS: biases[held].cpu().numpy(),
         }
         sequences = Sequences.of(data)
-        objective = Objective(self.module, data, sequences, self.config.n_negatives, rng)
+        objective = Objective(self.module, data, sequences, self._aims(), rng)
         rows = torch.from_numpy(held).to(self.device)
         learned = self.module.table.settling(rows, is_fresh=options.start is None)
         lesson = Lesson(self._batches(sequences, rng), objective, lambda: (None, None))

@@ -1,6 +1,6 @@
 """Read the user's recent events in order: a causal transformer that needs no user id."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor, nn
@@ -9,6 +9,7 @@ from torch.nn import functional
 from recommender.ml.interactions import Interactions
 from recommender.ml.models.events import Events, TowerModule
 from recommender.ml.models.item_table import Dropout, ItemTable, ItemTableConfig
+from recommender.ml.models.objective import Aims
 from recommender.ml.models.pooling import Pooling
 from recommender.ml.models.tower import TowerRecommender
 from recommender.ml.tokens import N_GAPS, N_KINDS, rating_units
@@ -39,6 +40,7 @@ class TransformerConfig:
     hold_out_share: float = 0.05  # of items kept out until the end, to judge cold starts by
     horizon: int = 2  # a target is drawn from this many next events
     ppmi_window: int = 8  # events apart that count as together, for the start; 0 = random start
+    matryoshka: float = 0.0  # weight of the same loss with vectors half as long; 0 = not taken
 
 
 class Block(nn.Module):
@@ -139,6 +141,10 @@ class Transformer(TowerRecommender):
     factored co-occurrence and add content and features; softmax over all items, or sampled with
     shared, corrected negatives, instead of one negative per event; padding right; user features
     enter at a start position, so even an empty history has a vector.
+
+    With `matryoshka`, vectors learn to be cut to half their length (Kusupati et al. 2022, arXiv
+    2205.13147). Differs: what is kept are not the first numbers but the axes along which users
+    differ most, found anew in every batch as compression finds them; and what is read is cut too.
     """
 
     name = "transformer"
@@ -152,6 +158,9 @@ class Transformer(TowerRecommender):
         module = TransformerModule(table, config, data.user_features.shape[1], generator)
         module.tokens.read_on(data.rating_scale)
         return module
+
+    def _aims(self) -> Aims:
+        return replace(super()._aims(), matryoshka=self.config.matryoshka)
 
     def _components(self) -> dict[str, Tensor]:
         return self.module.table.components()
