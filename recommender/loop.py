@@ -9,11 +9,16 @@ Serving writes down what it showed, and the next round learns from that. A searc
 from pathlib import Path
 from typing import Any
 
+from django.utils.translation import gettext as _
+
 from recommender import clock
+from recommender.errors import NotReady
+from recommender.evaluate.contender import enter
 from recommender.evaluate.models import Evaluation
 from recommender.evaluate.services import measure
 from recommender.evaluate.third import Contest, judge_on_third_window
 from recommender.ml.artifact import Manifest
+from recommender.ml.teaching import Teacher
 from recommender.prepare.models import Snapshot
 from recommender.prepare.services import OpenSnapshot, freeze, open_snapshot
 from recommender.promote.models import ModelVersion, Promotion
@@ -89,8 +94,23 @@ def _fit(run: TrainingRun, heart: Heart, snapshot: Snapshot) -> tuple[Path, Mani
     name = f"v{number}-run{run.pk}-{heart.lease.fence}"
     folder = catalog_folder(run.catalog) / name
     began = cpu_s()
-    manifest = fit(run=run, snapshot=snapshot, heart=heart, folder=folder)
+    teacher = _teacher(run, snapshot)
+    manifest = fit(run=run, snapshot=snapshot, heart=heart, folder=folder, teacher=teacher)
     return folder, manifest, cpu_s() - began
+
+
+def _teacher(run: TrainingRun, snapshot: Snapshot) -> Teacher | None:
+    """Open the version that the run learns from; as it serves, be that a smaller variant."""
+    if run.teacher is None:
+        return None
+    opened = open_snapshot(snapshot)
+    if run.teacher.trained_to.timestamp() > opened.split_at:
+        raise NotReady(
+            _("%(teacher)s has seen events of the later window; it would give the test away.")
+            % {"teacher": run.teacher}
+        )
+    found = enter(run.teacher, opened)
+    return Teacher(found.model.scorer, found.numbers, found.features)
 
 
 def _register(

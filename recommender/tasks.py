@@ -172,7 +172,7 @@ def work(lease: leases.Lease) -> TrainingRun:
     from recommender import loop  # brings torch
 
     hit("claim.done")
-    run = TrainingRun.objects.select_related("catalog", "snapshot", "base_version").get(
+    run = TrainingRun.objects.select_related("catalog", "snapshot", "base_version", "teacher").get(
         pk=lease.run_id
     )
     try:

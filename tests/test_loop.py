@@ -4,6 +4,7 @@ import subprocess
 import sys
 import threading
 import time
+from pathlib import Path
 
 import pytest
 
@@ -242,3 +243,36 @@ def test_an_epochs_undefined_figures_are_kept_as_nothing():
     row = as_row(record, spent_s=3.0)
     assert (row["validation_loss"], row["validation"], row["examples_per_s"]) == (None, None, None)
     assert row["eta_s"] == 3.0
+
+
+SHORT = {"epochs": 2, "embedding_size": 8}
+
+
+def test_a_student_learns_from_a_version_and_says_from_which(catalog):
+    teacher = train(catalog, "item_knn").model_version
+    alone = train(catalog, "transformer", config=SHORT)
+    student = train(catalog, "transformer", config=SHORT, teacher=teacher)
+    assert student.state in TrainingRun.WHOLE
+    assert "Learning from v1 as well." in student.log
+    assert loop_manifest(student).extra["teacher"] == teacher.pk
+    assert loop_manifest(alone).extra["teacher"] is None
+    hashes = [
+        {entry.name: entry.sha256 for entry in loop_manifest(run).files} for run in (alone, student)
+    ]
+    assert hashes[0]["item_vectors.npy"] != hashes[1]["item_vectors.npy"]
+
+
+def test_a_teacher_that_has_seen_the_test_is_refused(catalog):
+    teacher = train(catalog, "item_knn").model_version
+    ModelVersion.objects.update(trained_to=clock.now())
+    run = train(catalog, "transformer", config=SHORT, teacher=teacher)
+    assert run.state == "failed"
+    assert "v1 has seen events of the later window" in run.error
+
+
+def test_a_teacher_whose_files_are_broken_fails_the_run(catalog):
+    teacher = train(catalog, "item_knn").model_version
+    Path(teacher.path, "item_bias.npy").write_bytes(b"nothing")
+    run = train(catalog, "transformer", config=SHORT, teacher=teacher)
+    assert run.state == "failed"
+    assert "item_bias.npy" in run.error

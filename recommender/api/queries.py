@@ -150,7 +150,9 @@ def item_names(catalog: Catalog, keys: Sequence[int]) -> dict[int, str]:
 def run(catalog: Catalog, name: str) -> TrainingRun:
     """Find a run by the number that its address carries. One query. Raises: Missing."""
     number = int(name) if name.isascii() and name.isdigit() and len(name) < 11 else FAR
-    found = catalog.runs.filter(pk=number).select_related("model_version", "search").first()
+    found = (
+        catalog.runs.filter(pk=number).select_related("model_version", "search", "teacher").first()
+    )
     if found is None:
         raise Missing(nothing("run", name))
     return found

@@ -63,6 +63,9 @@ class RunOutput(serializers.Serializer[Any]):
     metrics = serializers.DictField()
     eta_s = serializers.FloatField(allow_null=True)
     verdict = serializers.DictField(allow_null=True)
+    teacher = serializers.SerializerMethodField(
+        help_text=gettext_lazy("The version whose lists the model learns to match, or null")
+    )
     model_version = serializers.SerializerMethodField(
         help_text=gettext_lazy("The version that the run made, once there is one")
     )
@@ -72,6 +75,10 @@ class RunOutput(serializers.Serializer[Any]):
     def get_model_version(self, run: TrainingRun) -> str | None:
         """Name the version that the run made, once there is one."""
         return run.model_version.label if run.model_version else None
+
+    def get_teacher(self, run: TrainingRun) -> str | None:
+        """Name the version that teaches, or null."""
+        return run.teacher.label if run.teacher else None
 
     def get_error(self, run: TrainingRun) -> str | None:
         """Say what went wrong, or null."""
@@ -116,12 +123,28 @@ class TrainingRuns(ApiView):
             help_text=gettext_lazy("Same seed, data and model: same weights, same trials"),
         )
 
+        settings = serializers.DictField(
+            required=False,
+            help_text=gettext_lazy("Other values for some of the model's options; no search has"),
+        )
+        teacher = serializers.CharField(
+            max_length=12,
+            required=False,
+            help_text=gettext_lazy(
+                "A version, such as v3: the model learns to match its lists as well as the "
+                "events, with vectors half as wide unless settings say otherwise"
+            ),
+        )
+
         def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
             """Refuse a search without a budget, and a budget without a search."""
             is_search = attrs["mode"] == SEARCH
             if is_search and "minutes" not in attrs:
                 raise serializers.ValidationError({"minutes": _("A search needs its minutes.")})
             extra = [name for name in ("minutes", "max_trials") if name in attrs]
+            if is_search and (found := [name for name in ("settings", "teacher") if name in attrs]):
+                text = _("A search chooses its settings, and has no teacher.")
+                raise serializers.ValidationError(dict.fromkeys(found, text))
             if extra and not is_search:
                 text = _("Only mode search has a budget.")
                 raise serializers.ValidationError(dict.fromkeys(extra, text))
@@ -155,12 +178,15 @@ class TrainingRuns(ApiView):
                 seed=data["seed"],
             )
             return request_search(catalog=self.catalog, wish=wish, requested_by=self.key.prefix)
+        label = data.get("teacher")
         return request_run(
             catalog=self.catalog,
             model=data.get("model"),
             mode=data["mode"],
             requested_by=self.key.prefix,
+            config=data.get("settings"),
             seed=data["seed"],
+            teacher=queries.version(self.catalog, label) if label else None,
         )
 
 

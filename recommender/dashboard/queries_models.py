@@ -164,6 +164,12 @@ def version_row(catalog: Catalog, number: int) -> VersionRow:
     return VersionRow(version, _newest_evaluations([version.pk]).get(version.pk), run)
 
 
+def teachers(catalog: Catalog) -> list[ModelVersion]:
+    """List what another model can learn from, newest first, at most MOST_VERSIONS. One query."""
+    whole = ModelVersion.objects.filter(catalog=catalog, broken_reason="")
+    return list(whole.order_by("-number")[:MOST_VERSIONS])
+
+
 def with_clicks(rows: Sequence[VersionRow], rates: Sequence[Rate]) -> list[VersionRow]:
     """Put each version's click rate beside it."""
     by_version = {rate.version_id: rate for rate in rates}

@@ -57,7 +57,7 @@ def run_card(run_id: int, *, now: datetime | None = None) -> RunCard:
     """
     run = (
         TrainingRun.objects.select_related(
-            "catalog", "model_version", "snapshot", "base_version", "search"
+            "catalog", "model_version", "snapshot", "base_version", "search", "teacher"
         )
         .filter(pk=run_id)
         .first()

@@ -12,6 +12,7 @@ from django.utils.cache import get_conditional_response
 from django.utils.translation import get_language
 from django.utils.translation import gettext as _
 
+from recommender.catalog.models import Catalog
 from recommender.dashboard import (
     charts_models,
     queries_content,
@@ -37,10 +38,13 @@ from recommender.dashboard.verdicts import verdict_lines
 from recommender.jobs import services as jobs
 from recommender.ml.recipes import RECIPES
 from recommender.ml.search_space import SPACES
+from recommender.promote.models import ModelVersion
 from recommender.train import services as train
+from recommender.train.adopted import adopted_settings
 from recommender.train.models import TrainingRun
 
 SEARCH = TrainingRun.Mode.SEARCH
+MOST_DIGITS = 9
 
 
 @reader
@@ -114,6 +118,7 @@ def _fields(card: RunCard) -> dict[str, Any]:
         "model": run.model,
         "mode": run.mode,
         "search": None,
+        "teacher": run.teacher.label if run.teacher else None,
         "epoch": run.epoch,
         "epochs": run.epochs,
         "progress": round(run.progress, 4),
@@ -202,6 +207,7 @@ def start(request: HttpRequest) -> HttpResponse:
             for recipe in RECIPES.values()
             if SPACES.get(recipe.name)
         ],
+        "teachers": queries_models.teachers(catalog),
         "most_minutes": train.MOST_MINUTES,
     }
     return page(request, "start.html", catalog, context, here="jobs")
@@ -210,14 +216,18 @@ def start(request: HttpRequest) -> HttpResponse:
 def _start(request: HttpRequest) -> HttpResponse:
     catalog = required_scope(request)
     made: list[TrainingRun] = []
+    model = request.POST.get("model") or catalog.default_model
+    nested = {"matryoshka": 1.0} if request.POST.get("matryoshka") else {}
 
     def act() -> str:
         with transaction.atomic():
             run = train.request_run(
                 catalog=catalog,
-                model=request.POST.get("model") or None,
+                model=model,
                 mode=request.POST.get("mode") or "full",
                 requested_by=request.user.get_username(),
+                config=adopted_settings(catalog, model) | nested if nested else None,
+                teacher=_teacher(catalog, request.POST.get("teacher", "")),
             )
             _enqueue(run)
         made.append(run)
@@ -229,6 +239,14 @@ def _start(request: HttpRequest) -> HttpResponse:
     if active:
         return redirect("dashboard:run", run_id=active.pk)
     return back_to(request, reverse("dashboard:start"))
+
+
+def _teacher(catalog: Catalog, number: str) -> ModelVersion | None:
+    """Find the version that was chosen; None for none. Raises: Missing."""
+    if not number:
+        return None
+    is_number = number.isascii() and number.isdigit() and len(number) < MOST_DIGITS
+    return queries_models.version_row(catalog, int(number) if is_number else 0).version
 
 
 def _enqueue(run: TrainingRun) -> None:

@@ -1,5 +1,6 @@
 """What `manage.py rec` can do: one function per operation, options in, plain data out."""
 
+import json
 import shutil
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -216,11 +217,25 @@ def _request_run(options: Options) -> TrainingRun:
         catalog=_catalog(options),
         model=options["model"],
         mode=options["mode"],
+        config=_settings(options["set"]) if options["set"] else None,
         seed=options["seed"],
+        teacher=_version(options, options["teacher"]) if options["teacher"] else None,
     )
 
 
+def _settings(pairs: list[str]) -> dict[str, Any]:
+    """Read `option=number` pairs. Raises: BadData for anything else."""
+    try:
+        return {name: json.loads(value) for name, value in (pair.split("=", 1) for pair in pairs)}
+    except ValueError as error:
+        raise BadData(
+            f"--set takes OPTION=NUMBER, such as --set epochs=10; got {pairs}."
+        ) from error
+
+
 def _request_search(options: Options) -> TrainingRun:
+    if options["teacher"] or options["set"]:
+        raise BadData("A search chooses its settings, and has no teacher; leave them out.")
     if options["minutes"] is None:
         raise BadData("A search needs its budget; add --minutes, such as --minutes 5.")
     if options["max_trials"] is None:
@@ -237,7 +252,7 @@ def _request_search(options: Options) -> TrainingRun:
 def promote(options: Options) -> dict[str, Any]:
     """Make the named version live."""
     made = promotions.promote(
-        version=_version(options),
+        version=_version(options, options["version"]),
         actor="shell",
         reason=options["reason"],
         force=options["force"],
@@ -359,13 +374,13 @@ def _catalog(options: Options) -> Catalog:
     return catalog
 
 
-def _version(options: Options) -> ModelVersion:
-    label = options["version"].removeprefix("v")
+def _version(options: Options, label: str) -> ModelVersion:
+    digits = label.removeprefix("v")
     found = ModelVersion.objects.filter(
-        catalog=_catalog(options), number=int(label) if label.isdigit() else 0
+        catalog=_catalog(options), number=int(digits) if digits.isdigit() else 0
     ).first()
     if found is None:
-        raise Missing(f"No version {options['version']}; `rec versions` lists them.")
+        raise Missing(f"No version {label}; `rec versions` lists them.")
     return found
 
 

@@ -21,6 +21,7 @@ from recommender.ml.interactions import Interactions
 from recommender.ml.models.base import EpochRecord, ExportContext, Recommender, WarmStart
 from recommender.ml.progress import TrainingError
 from recommender.ml.split import time_quantile
+from recommender.ml.teaching import Teacher
 from recommender.prepare.models import Snapshot
 from recommender.prepare.services import OpenSnapshot, open_snapshot
 from recommender.train.failpoints import hit
@@ -39,7 +40,14 @@ class Windows:
     validation: Interactions | None
 
 
-def fit(*, run: TrainingRun, snapshot: Snapshot, heart: Heart, folder: Path) -> Manifest:
+def fit(
+    *,
+    run: TrainingRun,
+    snapshot: Snapshot,
+    heart: Heart,
+    folder: Path,
+    teacher: Teacher | None = None,
+) -> Manifest:
     """Train the run's model on the snapshot and write the artifact to `folder`.
 
     Raises: Cancelled or LeaseLost between two batches; TrainingError with what to change.
@@ -52,6 +60,9 @@ def fit(*, run: TrainingRun, snapshot: Snapshot, heart: Heart, folder: Path) -> 
     hit("load.split")
     advance(lease=heart.lease, state=TrainingRun.State.TRAINING, progress=LOADED)
     model = build(run.model, run.config)
+    if teacher is not None:
+        model.learn_from(teacher)
+        add_log(lease=heart.lease, line=f"Learning from {run.teacher} as well.")
     best = _train(model, run=run, opened=opened, windows=windows, heart=heart)
     heart.check()
     hit("write.before")
@@ -66,6 +77,7 @@ def fit(*, run: TrainingRun, snapshot: Snapshot, heart: Heart, folder: Path) -> 
                 "run": run.pk,
                 "seed": run.seed,
                 "mode": run.mode,
+                "teacher": run.teacher_id,
                 "feature_spec": opened.features.as_dict(),
                 "rating_scale": list(opened.interactions.rating_scale),
             },

@@ -59,6 +59,9 @@ class TrainingRun(models.Model):
     base_version = models.ForeignKey(
         "recommender.ModelVersion", models.SET_NULL, null=True, related_name="refreshes"
     )
+    teacher = models.ForeignKey(  # whose lists the model learns to match besides the events
+        "recommender.ModelVersion", models.SET_NULL, null=True, related_name="students"
+    )
     model_version = models.OneToOneField(
         "recommender.ModelVersion", models.SET_NULL, null=True, related_name="run"
     )

@@ -1,8 +1,8 @@
 """Ask for a run or a search, ask again, and stop one. Owning and writing a run is `train.lease`."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Protocol
 
 from django.db import IntegrityError, transaction
 from django.utils.translation import gettext as _
@@ -30,6 +30,14 @@ class SearchWish:
     seed: int = 1
 
 
+class Teacher(Protocol):
+    """What is read of a `promote.models.ModelVersion`, which stands above this room."""
+
+    model: str
+    config: dict[str, Any]
+    broken_reason: str
+
+
 class AlreadyActive(Refused):
     """Another run of the catalog is queued or at work; `run_id` names it."""
 
@@ -54,21 +62,28 @@ def request_run(  # noqa: PLR0913 - what an operator may choose, as the API name
     requested_by: str = "",
     config: dict[str, Any] | None = None,
     seed: int = 1,
+    teacher: Teacher | None = None,
 ) -> TrainingRun:
     """Queue a run of the catalog's default model, or of the named one.
 
     Args:
         config: the options to train with, and others at the model's defaults. None: those that the
             catalog has adopted, or, from the live version, those that it was trained with.
+        teacher: a version whose lists the model learns to match as well as the events; unless
+            `config` names a width, its vectors are half as wide as the teacher's.
 
-    Raises: AlreadyActive naming the active run; BadData for an unknown model, mode or option;
-        Refused when mode is incremental and no live version of the same model exists.
+    Raises: AlreadyActive naming the active run; BadData for an unknown model, mode or option, or
+        a model that cannot be taught; Refused when mode is incremental and no live version of the
+        same model exists, or the teacher's files are broken.
     """
     model = model or catalog.default_model
     base = catalog.versions.filter(state="live", model=model, broken_reason="").first()
     start = base if mode == TrainingRun.Mode.INCREMENTAL else None
     options = _usual(catalog, model, start) if config is None else dict(config)
     _check(model, mode, options)
+    if teacher is not None:
+        _check_teacher(model, mode, teacher)
+        options |= _width(model, teacher, config or {})
     if mode == TrainingRun.Mode.INCREMENTAL and start is None:
         raise Refused(
             _(
@@ -86,6 +101,7 @@ def request_run(  # noqa: PLR0913 - what an operator may choose, as the API name
         trigger=trigger,
         requested_by=requested_by,
         base_version=start,
+        teacher=teacher,
         created_at=clock.now(),
     )
     return _queue(run)
@@ -162,6 +178,7 @@ def retry_run(*, run: TrainingRun, requested_by: str = "") -> TrainingRun:
         requested_by=requested_by,
         config=run.config,
         seed=run.seed,
+        teacher=run.teacher,
     )
 
 
@@ -207,6 +224,33 @@ def _check(model: str, mode: str, options: dict[str, Any]) -> None:
                 _("option %(option)s is %(value)r; expected something like %(default)r.")
                 % {"option": name, "value": value, "default": known[name]}
             )
+
+
+def _check_teacher(model: str, mode: str, teacher: Teacher) -> None:
+    able = sorted(name for name, recipe in RECIPES.items() if recipe.is_teachable)
+    if model not in able:
+        raise BadData(
+            _("%(model)s cannot learn from a teacher; these can: %(able)s.")
+            % {"model": model, "able": ", ".join(able)}
+        )
+    if mode != TrainingRun.Mode.FULL:
+        raise BadData(
+            _("A teacher needs mode full; %(mode)s goes on from weights.") % {"mode": mode}
+        )
+    if teacher.broken_reason:
+        raise Refused(
+            _("%(teacher)s cannot teach: %(fault)s.")
+            % {"teacher": teacher, "fault": teacher.broken_reason}
+        )
+
+
+def _width(model: str, teacher: Teacher, wanted: Mapping[str, Any]) -> dict[str, int]:
+    """Return the student's width where nobody wants another and the teacher has one."""
+    recipe = RECIPES.get(teacher.model)
+    width = {**(recipe.defaults if recipe else {}), **teacher.config}.get("embedding_size")
+    if not width or "embedding_size" in wanted:
+        return {}
+    return {"embedding_size": RECIPES[model].width_under(int(width))}
 
 
 def _check_bounds(name: str, value: int, most: int) -> None:

@@ -9,7 +9,7 @@ from tests.api.conftest import assert_conforms, key_for
 
 FIELDS = [
     *("id", "state", "model", "mode", "epoch", "epochs", "progress", "metrics", "eta_s", "verdict"),
-    *("model_version", "error", "search"),
+    *("teacher", "model_version", "error", "search"),
 ]
 
 
@@ -151,3 +151,33 @@ def test_a_training_has_no_search(api):
 def test_the_seed_is_the_runs(api):
     api.post("training-runs", {"seed": 7})
     assert TrainingRun.objects.get().seed == 7
+
+
+def test_a_run_takes_settings_and_a_teacher(api, catalog):
+    factories.make_version(catalog, number=3, model="hybrid")
+    wish = {"model": "transformer", "teacher": "v3", "settings": {"epochs": 4, "matryoshka": 1}}
+    response = api.post("training-runs", wish)
+    assert_conforms(response.json(), "RunOutput")
+    assert (response.status_code, response.json()["teacher"]) == (202, "v3")
+    run = TrainingRun.objects.get()
+    assert run.config == {"epochs": 4, "matryoshka": 1, "embedding_size": 32}
+
+
+@pytest.mark.parametrize(
+    ("wish", "status", "words"),
+    [
+        ({"model": "transformer", "teacher": "v9"}, 404, "v9"),
+        ({"model": "ease", "teacher": "v3"}, 400, "ease cannot learn from a teacher"),
+        ({"model": "transformer", "settings": {"wings": 2}}, 400, "no option 'wings'"),
+        ({"model": "transformer", "settings": {"epochs": "4"}}, 400, "option epochs is '4'"),
+        ({"model": "transformer", "settings": [4]}, 400, "settings"),
+        (SEARCH | {"teacher": "v3"}, 400, "A search chooses its settings"),
+        (SEARCH | {"settings": {}}, 400, "A search chooses its settings"),
+    ],
+)
+def test_a_teacher_or_setting_that_will_not_do_is_refused(wish, status, words, api, catalog):
+    factories.make_version(catalog, number=3, model="hybrid")
+    response = api.post("training-runs", wish)
+    assert response.status_code == status
+    assert words in response.content.decode()
+    assert not TrainingRun.objects.exists()

@@ -13,7 +13,7 @@ from recommender.dashboard import queries_runs, views_jobs
 from recommender.jobs import services as job_services
 from recommender.train.models import TrainingRun
 from tests.dashboard.world import NOW, World
-from tests.factories import make_run
+from tests.factories import make_run, make_version
 
 HISTORY = [
     {"epoch": 1, "loss": 2.0, "validation_loss": 2.1, "validation": 0.20},
@@ -122,7 +122,9 @@ def test_the_poll_answers_304_until_something_changes(world: World, ops: Client)
 
 def test_the_poll_has_the_fields_of_the_api(world: World, ops: Client):
     body = ops.get(f"/ops/jobs/{working(world).pk}/status/").json()
-    fields = "id state model epoch epochs progress metrics eta_s verdict model_version error"
+    fields = (
+        "id state model epoch epochs progress metrics eta_s verdict model_version error teacher"
+    )
     assert set(fields.split()) <= set(body)
 
 
@@ -212,3 +214,26 @@ def test_missing_workers_are_said(world: World, ops: Client):
     Worker.objects.all().delete()
     assert "No worker has reported" in ops.get("/ops/jobs/").content.decode()
     assert "No worker has reported" in ops.get("/ops/jobs/new/").content.decode()
+
+
+def test_a_smaller_version_is_asked_for_with_a_teacher_and_a_tick(
+    world: World, ops: Client, queued
+):
+    teacher = make_version(world.catalog, number=70, model="hybrid")
+    gone = make_version(world.catalog, number=71, model="hybrid", broken_reason="gone")
+    page = ops.get("/ops/jobs/new/").content.decode()
+    assert '<option value="70">v70' in page
+    assert f'value="{gone.number}"' not in page
+    wish = {"model": "transformer", "teacher": "70", "matryoshka": "1"}
+    answer = ops.post("/ops/jobs/new/", wish)
+    run = TrainingRun.objects.get()
+    assert (run.teacher, run.config) == (teacher, {"matryoshka": 1.0, "embedding_size": 32})
+    shown = ops.get(answer["Location"]).content.decode()
+    assert 'href="/ops/models/70/"' in shown
+
+
+@pytest.mark.parametrize("number", ["72", "x", "9" * 40, "²"])
+def test_a_teacher_that_is_not_there_is_refused(world: World, ops: Client, queued, number):
+    page = ops.post("/ops/jobs/new/", {"model": "transformer", "teacher": number}, follow=True)
+    assert "has no version" in page.content.decode()
+    assert TrainingRun.objects.count() == 0

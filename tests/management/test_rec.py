@@ -116,6 +116,12 @@ def test_a_search_is_queued_with_its_minutes(catalog: Catalog) -> None:
         (("--search", "--minutes", "0"), "minutes is 0; expected a whole number from 1 to 120"),
         (("--search", "--minutes", "5", "--max-trials", "0"), "max_trials is 0"),
         (("--minutes", "5"), "belong to a search; add --search"),
+        (("--search", "--minutes", "5", "--teacher", "v1"), "A search chooses its settings"),
+        (("--search", "--minutes", "5", "--set", "n=1"), "A search chooses its settings"),
+        (("--teacher", "v99"), "No version v99"),
+        (("--set", "n_neighbors"), "--set takes OPTION=NUMBER"),
+        (("--set", "n_neighbors=few"), "--set takes OPTION=NUMBER"),
+        (("--set", "wings=2"), "item_knn has no option 'wings'"),
     ],
 )
 def test_a_wrong_search_says_what_to_change(
@@ -124,3 +130,10 @@ def test_a_wrong_search_says_what_to_change(
     with pytest.raises(CommandError, match=message):
         rec("train", "--model", "item_knn", *words)
     assert not TrainingRun.objects.exists()
+
+
+def test_a_training_takes_settings_and_a_teacher(catalog: Catalog) -> None:
+    teacher = make_version(catalog, number=4, model="hybrid")
+    rec("train", "--model", "transformer", "--teacher", "v4", "--set", "epochs=7")
+    run = TrainingRun.objects.get()
+    assert (run.teacher, run.config) == (teacher, {"epochs": 7, "embedding_size": 32})

@@ -209,3 +209,41 @@ def test_the_found_settings_are_queued_with_the_searchs_seed():
     made = train_found(run=run, requested_by="ann")
     assert (made.mode, made.config, made.seed) == ("full", {"shrinkage": 3.0}, 3)
     assert (made.trigger, made.model) == ("search", "item_knn")
+
+
+@pytest.mark.parametrize(
+    ("teacher", "width", "student", "config", "expected"),
+    [
+        ("transformer", {}, "transformer", {}, 32),  # half of the default 64
+        ("hybrid", {"embedding_size": 128}, "transformer", {}, 64),
+        ("matrix_factorization", {"embedding_size": 22}, "transformer", {}, 10),  # heads: 2
+        ("hybrid", {}, "two_tower", {"embedding_size": 48}, 48),  # as told
+        ("ease", {}, "transformer", {}, None),  # no width to halve
+    ],
+)
+def test_a_student_is_half_as_wide_as_its_teacher(teacher, width, student, config, expected):
+    catalog = make_catalog()
+    version = make_version(catalog, model=teacher, config=width)
+    run = request_run(catalog=catalog, model=student, config=config, teacher=version)
+    assert (run.teacher, run.config.get("embedding_size")) == (version, expected)
+
+
+def test_a_teacher_that_cannot_teach_or_a_model_that_cannot_learn_is_refused():
+    catalog = make_catalog()
+    teacher = make_version(catalog, model="transformer", state="live")
+    with pytest.raises(BadData, match="ease cannot learn from a teacher; these can: caser, hybrid"):
+        request_run(catalog=catalog, model="ease", teacher=teacher)
+    with pytest.raises(BadData, match="A teacher needs mode full; incremental goes on"):
+        request_run(catalog=catalog, model="transformer", mode="incremental", teacher=teacher)
+    teacher.broken_reason = "gone"
+    with pytest.raises(Refused, match=r"v\d+ cannot teach: gone"):
+        request_run(catalog=catalog, model="transformer", teacher=teacher)
+
+
+def test_a_retry_keeps_its_teacher():
+    catalog = make_catalog()
+    teacher = make_version(catalog, model="transformer")
+    run = request_run(catalog=catalog, model="transformer", teacher=teacher)
+    run = cancel_run(run=run)
+    again = retry_run(run=run)
+    assert (again.teacher, again.config) == (teacher, run.config)

@@ -47,6 +47,8 @@ class Command(BaseCommand):
         train.add_argument("--minutes", type=int, help="of a search")
         train.add_argument("--max-trials", type=int, help="of a search: end after so many")
         train.add_argument("--seed", type=int, default=1)
+        train.add_argument("--teacher", help="version whose lists to learn from as well: v3")
+        train.add_argument("--set", action="append", default=[], metavar="OPTION=NUMBER")
         train.add_argument("--follow", action="store_true", help="run it here and show progress")
         promote = commands.add_parser("promote", help="make a version live")
         promote.add_argument("version", help="such as v12")
