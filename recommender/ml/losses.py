@@ -4,6 +4,8 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
+NEVER = -1e4  # logit of what is not to be chosen; −∞ would make gradients of empty sums NaN
+
 
 def sampled_softmax(
     positive: Tensor, negative: Tensor, log_q: Tensor, is_hit: Tensor, weights: Tensor
@@ -26,17 +28,24 @@ def sampled_softmax(
     return weighted_mean(total - positive, weights)
 
 
-def taught_softmax(logits: Tensor, total: Tensor, shares: Tensor, weights: Tensor) -> Tensor:
+def taught_softmax(listed: Tensor, rest: Tensor, shares: Tensor, weights: Tensor) -> Tensor:
     """Return the weighted mean cross-entropy from a teacher's softmax to the student's.
 
     Args:
-        logits: the student's logits of the items that the teacher listed, shape (P, T).
-        total: log-sum-exp of the student's logits over all items it chooses from, shape (P,).
-        shares: the teacher's softmax over its items, shape (P, T).
+        listed: the student's logits of the items that the teacher listed, shape (P, T).
+        rest: log-sum-exp of its logits over all other items it chooses from, shape (P,).
+        shares: of the listed items in the teacher's softmax, shape (P, T); 0 where none is listed.
+            What is left to 1 belongs to all the others together.
         weights: strength of each position, shape (P,).
-    Source: Hinton et al. 2015 (arXiv 1503.02531), section 2, at temperature 1.
+    Source: Hinton et al. 2015 (arXiv 1503.02531), section 2, at temperature 1. Differs: beyond the
+        first items the teacher's softmax is one sum; to leave it out would teach that nothing
+        else is ever taken.
     """
-    return weighted_mean((shares * (total.unsqueeze(1) - logits)).sum(dim=1), weights)
+    own = torch.logsumexp(listed.masked_fill(shares == 0, NEVER), dim=1)
+    total = torch.logaddexp(own, rest)
+    left = (1 - shares.sum(dim=1)).clamp_min(0)
+    losses = (shares * (total.unsqueeze(1) - listed)).sum(dim=1) + left * (total - rest)
+    return weighted_mean(losses, weights)
 
 
 def full_softmax(logits: Tensor, targets: Tensor, weights: Tensor) -> Tensor:

@@ -14,7 +14,7 @@ from recommender.ml.scoring import History, Scorer
 from recommender.ml.topk import top_k
 
 MOST_MOMENTS = 20_000  # asked about; of a hybrid each costs about 2 ms
-LISTED = 50  # items of each answer; the rest of the teacher's opinion is left out
+LISTED = 50  # items of each answer; of all others only their sum is told
 BATCH = 250
 
 
@@ -33,7 +33,7 @@ class Lessons:
 
     row_at: IntArray  # (N,) row of each event's moment, just before it; −1 where none was asked
     items: IntArray  # (n, T) the student's item numbers, best first
-    shares: FloatArray  # (n, T) softmax of the teacher's scores over these items, float32
+    shares: FloatArray  # (n, T) of these items in the teacher's softmax, float32; sum ≤ 1
 
 
 def ask(
@@ -86,11 +86,10 @@ def _answers(
     for row, past in enumerate(pasts):
         scores[row, past.items] = -np.inf
     items = top_k(scores, k)
-    best = np.take_along_axis(scores, items, axis=1)
-    top = best[:, :1]
-    weights = np.exp(best - np.where(np.isfinite(top), top, 0.0))
-    total = weights.sum(axis=1, keepdims=True)
-    return items, np.asarray(weights / np.where(total > 0, total, 1.0), np.float32)
+    top = np.take_along_axis(scores, items[:, :1], axis=1)
+    weights = np.exp(scores - np.where(np.isfinite(top), top, 0.0))  # (B, M+1)
+    total = np.maximum(weights.sum(axis=1, keepdims=True), 1e-12)
+    return items, np.asarray(np.take_along_axis(weights, items, axis=1) / total, np.float32)
 
 
 def _translated(teacher: Teacher, past: History, user: int) -> History:

@@ -71,18 +71,23 @@ def test_the_correction_makes_sampling_unbiased():
     assert math.isclose(loss_of([1.0], [logits[drawn]], log_q=log_q), exact, abs_tol=0.02)
 
 
+def taught(logits, shares, rest, weights=(1.0,)):
+    return float(taught_softmax(*(torch.tensor(each) for each in (logits, rest, shares, weights))))
+
+
 def test_a_teachers_softmax_is_met_at_the_cost_of_its_entropy():
-    """Worked by hand: shares 3/4 and 1/4, the student's own are the same, then turned round."""
-    logits, shares = torch.log(torch.tensor([[3.0, 1.0]])), torch.tensor([[0.75, 0.25]])
-    total, weights = torch.log(torch.tensor([4.0])), torch.ones(1)
-    entropy = 0.75 * math.log(4 / 3) + 0.25 * math.log(4)
-    met = float(taught_softmax(logits, total, shares, weights))
-    turned = float(taught_softmax(logits.flip(1), total, shares, weights))
-    assert math.isclose(met, entropy, rel_tol=1e-6)
-    assert math.isclose(turned, 0.75 * math.log(4) + 0.25 * math.log(4 / 3), rel_tol=1e-6)
+    """Worked by hand: the teacher gives 1/2 and 1/4, and 1/4 to all others together."""
+    entropy = 0.5 * math.log(2) + 2 * 0.25 * math.log(4)
+    logits, rest = [[math.log(2), 0.0]], [0.0]  # of 2 + 1 + 1
+    assert math.isclose(taught(logits, [[0.5, 0.25]], rest), entropy, rel_tol=1e-5)
+    turned = 0.25 * math.log(2) + 0.5 * math.log(4) + 0.25 * math.log(4)
+    assert math.isclose(taught(logits, [[0.25, 0.5]], rest), turned, rel_tol=1e-5)
+
+
+def test_a_place_in_the_list_without_a_share_is_no_item():
+    assert math.isclose(taught([[0.0, 9.0]], [[0.5, 0.0]], [0.0]), math.log(2), rel_tol=1e-5)
 
 
 def test_positions_without_strength_are_not_taught():
-    logits, shares = torch.tensor([[1.0], [-9.0]]), torch.ones(2, 1)
-    loss = taught_softmax(logits, torch.tensor([1.5, 7.0]), shares, torch.tensor([1.0, 0.0]))
-    assert math.isclose(float(loss), 0.5, rel_tol=1e-6)
+    loss = taught([[0.0], [-9.0]], [[1.0], [1.0]], [0.0, 7.0], (1.0, 0.0))
+    assert math.isclose(loss, math.log(2), rel_tol=1e-5)

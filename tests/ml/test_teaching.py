@@ -40,15 +40,18 @@ def test_each_moment_is_answered_by_what_the_teacher_ranks_of_what_is_new(scorer
     listed = found.items[row]
     taught = listed[found.shares[row] > 0]
     assert taught.tolist() == np.argsort(-scores, kind="stable")[: len(taught)].tolist()
-    expected = np.exp(scores[taught] - scores[taught].max())
-    np.testing.assert_allclose(found.shares[row][: len(taught)], expected / expected.sum(), 1e-5)
+    expected = np.exp(scores) / np.exp(scores[1:]).sum()
+    np.testing.assert_allclose(found.shares[row][: len(taught)], expected[taught], 1e-5)
     assert not np.isin(taught, past.items).any()
 
 
-def test_every_moment_has_its_own_row_and_shares_sum_to_one(scorer):
+def test_every_moment_has_its_own_row_and_a_softmax(scorer, monkeypatch):
     found = lessons(scorer)
     assert sorted(found.row_at) == list(range(len(Sequences.of(DATA).items)))
-    np.testing.assert_allclose(found.shares.sum(axis=1), 1, rtol=1e-5)
+    np.testing.assert_allclose(found.shares.sum(axis=1), 1, rtol=1e-5)  # all twelve are listed
+    monkeypatch.setattr("recommender.ml.teaching.LISTED", 3)
+    short = lessons(scorer)
+    np.testing.assert_array_equal(short.shares, found.shares[:, :3])  # what is left out is not lost
 
 
 def test_a_teacher_that_numbers_items_otherwise_says_the_same(scorer):

@@ -8,7 +8,7 @@ from torch import Tensor
 
 from recommender.ml.axes import KEPT_SHARE, user_basis
 from recommender.ml.interactions import Interactions
-from recommender.ml.losses import full_softmax, sampled_softmax, taught_softmax
+from recommender.ml.losses import NEVER, full_softmax, sampled_softmax, taught_softmax
 from recommender.ml.models.events import Events, TowerModule
 from recommender.ml.sampling import NegativeSampler
 from recommender.ml.sequences import Batch, Sequences
@@ -76,15 +76,11 @@ class Choice:
         each = users.repeat_interleave(taught.items.shape[1], dim=0)
         own = self.module.match_own(each, vectors[taught.items.flatten()])
         own = own.view(taught.items.shape) + self.bias[taught.items]
-        if self.log_q is None:
-            total = torch.logsumexp(others, dim=1)
-        else:  # what the teacher lists is in the sum with certainty, and only once
-            is_listed = torch.zeros(len(users), len(vectors), dtype=torch.bool, device=own.device)
-            is_hit = is_listed.scatter_(1, taught.items, True)[:, self.others]
-            rest = torch.logsumexp((others - self.log_q).masked_fill(is_hit, -torch.inf), dim=1)
-            listed = own.masked_fill(taught.shares == 0, -torch.inf)
-            total = torch.logaddexp(torch.logsumexp(listed, dim=1), rest)
-        return taught_softmax(own, total, taught.shares, self.weights[taught.rows])
+        is_listed = torch.zeros(len(users), len(vectors), dtype=torch.bool, device=own.device)
+        is_listed = is_listed.scatter_(1, taught.items, True)[:, self.others]
+        others = others if self.log_q is None else others - self.log_q
+        rest = torch.logsumexp(others.masked_fill(is_listed, NEVER), dim=1)
+        return taught_softmax(own, rest, taught.shares, self.weights[taught.rows])
 
 
 class Objective:
