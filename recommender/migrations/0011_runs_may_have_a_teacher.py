@@ -7,7 +7,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('recommender', '0009_adopted_settings'),
+        ('recommender', '0010_drawn_lists'),
     ]
 
     operations = [
