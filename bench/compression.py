@@ -42,6 +42,7 @@ BATCH = 500
 REMEMBERED = 50  # events that serving keeps of a person
 TIMED = 50  # people whose lists are timed
 RESAMPLES = 2_000
+PARTS = ("variants", "nested", "students")  # the first takes one training, the others 1 and 2 more
 HEAD = (
     "| model | bytes | of the whole | one user, CPU ms | NDCG@10 | of the whole's | "
     "first ten kept | training, CPU s |\n|---|---|---|---|---|---|---|---|\n"
@@ -96,7 +97,7 @@ def main(arguments: Sequence[str]) -> int:
     tables: list[str] = []
     for name in options.models:
         with tempfile.TemporaryDirectory() as place:
-            rows = list(_rows(name, exam, options.seed, Path(place)))
+            rows = list(_rows(Lesson(name, options.seed), exam, options.parts, Path(place)))
         tables.append(_table(name, rows, exam))
         text = _document(tables, exam, options.seed)
         if options.write:
@@ -140,11 +141,11 @@ def train(
     return Trained(folder, spent)
 
 
-def _rows(name: str, exam: Exam, seed: int, place: Path) -> Iterator[Measured]:
-    half = {"embedding_size": int(RECIPES[name].defaults["embedding_size"]) // 2}
+def _rows(lesson: Lesson, exam: Exam, parts: Sequence[str], place: Path) -> Iterator[Measured]:
+    half = {"embedding_size": int(RECIPES[lesson.model].defaults["embedding_size"]) // 2}
 
     def trained(stem: str, changes: Mapping[str, float], by: Path | None = None) -> Trained:
-        return train(Lesson(name, seed), exam, place / stem, changes, by)
+        return train(lesson, exam, place / stem, changes, by)
 
     def variant(of: Trained, kind: str) -> Path:
         folder = place / f"{of.folder.name}-{kind}"
@@ -153,18 +154,21 @@ def _rows(name: str, exam: Exam, seed: int, place: Path) -> Iterator[Measured]:
 
     whole = trained("whole", {})
     yield _measure("whole", exam, whole.folder, whole.cpu_s)
-    yield _measure("half precision (fp16)", exam, variant(whole, "float16"))
-    yield _measure("one byte a number (int8)", exam, variant(whole, "int8"))
-    yield _measure("half the numbers, fp16", exam, variant(whole, "short"))
-    yield _measure("half the numbers, int8", exam, variant(whole, "short_int8"))
-    nested = trained("nested", {"matryoshka": 1.0})
-    yield _measure("trained to be cut, whole", exam, nested.folder, nested.cpu_s)
-    yield _measure("trained to be cut, half the numbers, fp16", exam, variant(nested, "short"))
-    alone = trained("alone", half)
-    yield _measure("half as wide, no teacher", exam, alone.folder, alone.cpu_s)
-    student = trained("student", half, whole.folder)
-    yield _measure("half as wide, taught by the whole", exam, student.folder, student.cpu_s)
-    yield _measure("half as wide, taught, int8", exam, variant(student, "int8"))
+    if "variants" in parts:
+        yield _measure("half precision (fp16)", exam, variant(whole, "float16"))
+        yield _measure("one byte a number (int8)", exam, variant(whole, "int8"))
+        yield _measure("half the numbers, fp16", exam, variant(whole, "short"))
+        yield _measure("half the numbers, int8", exam, variant(whole, "short_int8"))
+    if "nested" in parts:
+        nested = trained("nested", {"matryoshka": 1.0})
+        yield _measure("trained to be cut, whole", exam, nested.folder, nested.cpu_s)
+        yield _measure("trained to be cut, half the numbers, fp16", exam, variant(nested, "short"))
+    if "students" in parts:
+        alone = trained("alone", half)
+        yield _measure("half as wide, no teacher", exam, alone.folder, alone.cpu_s)
+        student = trained("student", half, whole.folder)
+        yield _measure("half as wide, taught by the whole", exam, student.folder, student.cpu_s)
+        yield _measure("half as wide, taught, int8", exam, variant(student, "int8"))
 
 
 def _measure(label: str, exam: Exam, folder: Path, cpu_s: float | None = None) -> Measured:
@@ -245,6 +249,7 @@ def _options(arguments: Sequence[str]) -> argparse.Namespace:
     parser.add_argument("--data", type=Path, default=DEFAULT_DATA)
     able = [name for name, recipe in RECIPES.items() if "matryoshka" in recipe.defaults]
     parser.add_argument("--models", nargs="+", default=able, choices=able)
+    parser.add_argument("--parts", nargs="+", default=PARTS, choices=PARTS)
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--no-write", dest="write", action="store_false")
     return parser.parse_args(arguments)
