@@ -169,6 +169,12 @@ def _rows(lesson: Lesson, exam: Exam, parts: Sequence[str], place: Path) -> Iter
         student = trained("student", half, whole.folder)
         yield _measure("half as wide, taught by the whole", exam, student.folder, student.cpu_s)
         yield _measure("half as wide, taught, int8", exam, variant(student, "int8"))
+        if lesson.model != "hybrid":
+            better = train(Lesson("hybrid", lesson.seed), exam, place / "hybrid", {})
+            best = trained("best", half, better.folder)
+            yield _measure("half as wide, taught by the hybrid", exam, best.folder, best.cpu_s)
+            int8 = variant(best, "int8")
+            yield _measure("half as wide, taught by the hybrid, int8", exam, int8)
 
 
 def _measure(label: str, exam: Exam, folder: Path, cpu_s: float | None = None) -> Measured:
