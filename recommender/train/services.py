@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any, Protocol, cast
 
 from django.db import IntegrityError, transaction
 from django.utils.translation import gettext as _
@@ -101,7 +101,7 @@ def request_run(  # noqa: PLR0913 - what an operator may choose, as the API name
         trigger=trigger,
         requested_by=requested_by,
         base_version=start,
-        teacher=teacher,
+        teacher=cast("Any", teacher),  # the row of a room above
         created_at=clock.now(),
     )
     return _queue(run)
