@@ -143,11 +143,14 @@ def test_people_who_stop_after_a_click_are_read_by_prefix():  # O-2
         card = estimate(cascade.lists(900, seed))
         held += card.by_prefix.value.low <= truth <= card.by_prefix.value.high
     assert held >= 33
-    lists = cascade.lists(900, 1)
-    moved = replace(lists, target_prefix=lists.logged_prefix)  # readings that cannot agree
-    assert estimate(moved).is_cascade
-    card = estimate(moved)
+
+
+def test_where_the_readings_disagree_the_one_by_prefix_is_shown(near):
+    lists = near.lists(4_000, 1)
+    card = estimate(replace(lists, target_prefix=lists.logged_prefix))
+    assert card.is_cascade
     assert card.shown is card.by_prefix
+    assert not estimate(lists).is_cascade
 
 
 def test_an_unrelated_policy_is_refused():  # O-6
