@@ -12,6 +12,7 @@ from recommender.collect.models import (
     User,
     UserState,
 )
+from recommender.estimate.models import Estimate
 from recommender.evaluate.models import Evaluation
 from recommender.jobs.models import Job, Worker
 from recommender.prepare.models import Snapshot
@@ -24,6 +25,7 @@ __all__ = [
     "ApiKey",
     "Catalog",
     "ClockOffset",
+    "Estimate",
     "Evaluation",
     "Event",
     "FeatureSnapshot",

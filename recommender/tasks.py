@@ -94,6 +94,16 @@ def measure_variants(*, version_id: int) -> None:
     measure_all(version=ModelVersion.objects.get(pk=version_id))
 
 
+@task("estimate_version", minutes=30)
+def estimate_version(*, version_id: int) -> None:
+    """Estimate what a version would have earned."""
+    from recommender.estimate.services import estimate_version as estimate
+    from recommender.promote.models import ModelVersion
+
+    os.nice(max(0, NICENESS - os.nice(0)))
+    estimate(ModelVersion.objects.select_related("catalog").get(pk=version_id))
+
+
 @task("simulate_visits", minutes=30)
 def simulate_visits(*, catalog_id: int, n: int) -> None:
     """Play `n` made-up visits over the last hour; they are labeled as demo data."""

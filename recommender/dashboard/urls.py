@@ -3,6 +3,7 @@
 from django.urls import path
 
 from recommender.dashboard import (
+    estimates,
     variants,
     views_data,
     views_jobs,
@@ -21,6 +22,7 @@ urlpatterns = [
     path("models/<int:number>/", views_models.detail, name="model"),
     path("models/<int:number>/promote/", views_models.promote, name="promote"),
     path("models/<int:number>/discard/", views_models.discard, name="discard"),
+    path("models/<int:number>/estimate/", estimates.make, name="estimate"),
     path("models/<int:number>/variants/measure/", variants.measure, name="measure_variants"),
     path("models/<int:number>/variants/serve/", variants.serve, name="serve_variant"),
     path("jobs/", views_jobs.index, name="jobs"),

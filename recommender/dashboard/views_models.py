@@ -12,6 +12,7 @@ from django.utils.translation import gettext as _
 from recommender.dashboard import charts_models, queries_models, queries_traffic, words
 from recommender.dashboard.access import attempt, back_to, operator, page, reader, required_scope
 from recommender.dashboard.cold import ColdLine, cold_start
+from recommender.dashboard.estimates import estimated
 from recommender.dashboard.queries_models import Figure, VersionRow, read_figure
 from recommender.dashboard.variants import variants_of
 from recommender.dashboard.verdicts import verdict_lines
@@ -114,6 +115,7 @@ def detail(request: HttpRequest, number: int) -> HttpResponse:
         "segment_metrics": SEGMENT_METRICS,
         "cold": cold_start(measured),
         "variants": variants_of(row.version),
+        "estimated": estimated(row.version),
         "charts": drawn,
         "chances": [charts_models.came_true(c) for c in queries_models.chances_of(row.version)],
         "decisions": queries_models.decisions_about(row.version),

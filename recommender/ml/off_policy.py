@@ -110,7 +110,10 @@ def estimate(lists: Lists) -> Card:
     """Answer "what if the target had served", or say why that cannot be known.
 
     Intervals are sandwich estimates with lists clustered by user.
+    Raises: ValueError without any list.
     """
+    if not len(lists.users):
+        raise ValueError("there is no list to weigh")
     by_item = weighed(lists, lists.item_weights())
     by_prefix = weighed(lists, lists.prefix_weights())
     gap = by_item.influence - by_prefix.influence
@@ -124,7 +127,7 @@ def estimate(lists: Lists) -> Card:
         earned=_interval(_earned(lists), _own_influence(lists), lists.users),
         n=len(lists.users),
         n_users=n_users,
-        outside=float(lists.outside.mean()) if len(lists.outside) else 0.0,
+        outside=float(lists.outside.mean()),
         refusals=tuple(_refusals(lists, by_item, by_prefix, is_cascade=is_cascade)),
         is_cascade=is_cascade,
     )
@@ -178,7 +181,7 @@ def _refusals(
     found = {
         "users": len(np.unique(lists.users)) < LEAST_USERS,
         "sample": is_thin,
-        "outside": float(lists.outside.mean()) > MOST_OUTSIDE if len(lists.outside) else False,
+        "outside": float(lists.outside.mean()) > MOST_OUTSIDE,
         "weights": shown.is_biased or shown.largest_share > MOST_OF_ONE,
         "fallback": lists.fallback_share > MOST_FALLBACK,
     }
@@ -199,8 +202,6 @@ def _interval(value: float, influence: FloatArray, users: IntArray) -> Interval:
 
 def _clustered_error(influence: FloatArray, users: IntArray) -> float:
     """Return the standard error of a mean of which lists of one user are not independent."""
-    if not len(users):
-        return math.nan
     _, place = np.unique(users, return_inverse=True)
     sums = np.bincount(place, weights=influence)
     n_users = len(sums)

@@ -36,9 +36,7 @@ def drawn(scene: Scene, ranked: Ranked, need: int) -> Ranked:
     pool = _pool(scene, ranked, max(POLICY.n_drawn, need), seed)
     if len(pool) < LEAST_POOL:
         return ranked
-    numbers = np.asarray(scores.served.model.item_numbers(pool.ids), np.int64)
-    totals = _known(scores.total[numbers], numbers)
-    values = mmr_values(scores.served.model.scorer.vectors[numbers], totals, POLICY.mmr_trade_off)
+    numbers, totals, values = valued(scores, pool.ids)
     mixture = _mixture(scores, numbers, values, scene.reading.tau)
     made = draw(mixture, len(pool), seed)
     found = Drawn(
@@ -61,6 +59,14 @@ def drawn(scene: Scene, ranked: Ranked, need: int) -> Ranked:
         drawn=found,
         undrawn=ranked,
     )
+
+
+def valued(scores: Scores, ids: IntArray) -> tuple[IntArray, FloatArray, FloatArray]:
+    """Return (C,) numbers, scores, and values as the champion draws by them: variety included."""
+    model = scores.served.model
+    numbers = np.asarray(model.item_numbers(ids), np.int64)
+    totals = _known(scores.total[numbers], numbers)
+    return numbers, totals, mmr_values(model.scorer.vectors[numbers], totals, POLICY.mmr_trade_off)
 
 
 def _may_be_drawn(scene: Scene, ranked: Ranked) -> bool:

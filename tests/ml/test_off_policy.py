@@ -209,5 +209,7 @@ def test_places_that_could_not_have_been_drawn_are_refused(near):
     lists = near.lists(30, 1)
     with pytest.raises(ValueError, match="have no chance"):
         replace(lists, logged=np.zeros_like(lists.logged))
+    with pytest.raises(ValueError, match="no list"):
+        estimate(Lists(np.zeros(0, int), *[np.zeros((0, K))] * 5, np.zeros(0)))
     with pytest.raises(ValueError, match="for 30 lists"):
         replace(lists, rewards=lists.rewards[:, :2])

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -106,9 +106,13 @@ def write_neighbors(
     sign: float = 1.0,
     rating: bool = False,
     chances: bool = False,
+    favor: Sequence[int] = (),
     **fields: Any,
 ) -> Manifest:
-    """Write an item-kNN artifact: items of one kind are alike, the nearer in number the more."""
+    """Write an item-kNN artifact: items of one kind are alike, the nearer in number the more.
+
+    Items at the places of `favor` stand far up for everybody.
+    """
     n = len(items)
     likeness = np.zeros((n + 1, n + 1), np.float32)
     kind = np.arange(n) // PER_KIND
@@ -129,6 +133,7 @@ def write_neighbors(
         "item_bias": (popularity / 1000).astype(np.float32),
         "vectors": vectors,
     }
+    arrays["item_bias"][1 + np.array(favor, np.int64)] += 2.0
     manifest = Manifest(
         model="item_knn",
         kind="neighbors",
