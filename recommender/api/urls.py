@@ -6,6 +6,7 @@ from recommender.api import docs
 from recommender.api.adopted import AdoptSettings, TrainingSettings, UndoSettings
 from recommender.api.docs import OpenApi
 from recommender.api.door import door
+from recommender.api.estimates import MakeEstimate, VersionEstimate
 from recommender.api.events import Events
 from recommender.api.items import ItemsBatch, OneItem
 from recommender.api.metrics import Metrics
@@ -42,6 +43,8 @@ urlpatterns = [
     path("v1/models", door(Models)),
     path("v1/models:rollback", door(RollBack)),
     path("v1/models/<str:version>:promote", door(Promote)),
+    path("v1/models/<str:version>/estimate", door(VersionEstimate)),
+    path("v1/models/<str:version>:estimate", door(MakeEstimate)),
     path("v1/models/<str:version>/variants", door(Variants)),
     path("v1/models/<str:version>/variants:measure", door(MeasureVariants)),
     path("v1/models/<str:version>/variants/<str:variant>:serve", door(ServeVariant)),

@@ -59,8 +59,8 @@ def estimated(version: ModelVersion) -> Estimated:
 def _sentence(made: Estimate, version: ModelVersion) -> str:
     figures: Mapping[str, Any] = made.figures
     return _(
-        "%(version)s would have earned %(value)s clicks a list, against %(earned)s that were earned "
-        "on the same lists; difference %(difference)s."
+        "%(version)s would have earned %(value)s clicks a list, against %(earned)s that were "
+        "earned on the same lists; difference %(difference)s."
     ) % {
         "version": version.label,
         "value": _bounded(figures, "value"),
