@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import os
 import stat
 import subprocess
 import sys
@@ -9,6 +10,8 @@ import pytest
 from django.core.exceptions import ImproperlyConfigured
 
 from recsite import env
+
+ROOT = Path(__file__).parents[1]
 
 
 def test_a_flag_understands_yes_and_no(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -86,3 +89,22 @@ def test_processes_that_start_at_once_agree_on_the_secret(tmp_path: Path) -> Non
         for _ in range(6)
     ]
     assert len({process.communicate()[0] for process in started}) == 1
+
+
+def test_no_process_lets_threads_spin_over_one_persons_list():
+    code = (
+        "import django; django.setup(); import numpy, threadpoolctl as t; "
+        "print({pool['num_threads'] for pool in t.threadpool_info() "
+        "if pool['internal_api'] == 'openblas'})"
+    )
+    env = {k: v for k, v in os.environ.items() if not k.startswith(("OPENBLAS", "OMP"))}
+    env |= {"DJANGO_SETTINGS_MODULE": "recsite.settings_test"}
+    said = subprocess.run(
+        [sys.executable, "-c", code],
+        env=env,
+        capture_output=True,
+        text=True,
+        check=True,
+        cwd=ROOT,
+    )
+    assert said.stdout.strip() == "{1}"
