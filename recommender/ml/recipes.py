@@ -70,7 +70,7 @@ _ALL = (
         defaults={
             "half_life_days": 60.0,
             "history_length": 50,
-            "popularity_weight": 0.1,
+            "popularity_weight": 1.0,
         },
     ),
     Recipe(

@@ -17,7 +17,7 @@ class ContentConfig:
 
     half_life_days: float = 60.0  # when scoring: an event this much older counts half; 0 = no decay
     history_length: int = 50
-    popularity_weight: float = 0.1  # the most popular item gets this much, a cosine is at most 1
+    popularity_weight: float = 1.0  # the most popular item gets this much, a cosine is at most 1
 
 
 class Content(Recommender):

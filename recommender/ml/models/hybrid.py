@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from recommender.ml.blending import CONTENT, collect, fit_new_weight, fit_weights
 from recommender.ml.interactions import Interactions
 from recommender.ml.models.base import EpochRecord, Export, FitOptions, Recommender
-from recommender.ml.models.content import Content
+from recommender.ml.models.content import Content, ContentConfig
 from recommender.ml.models.ease import EASE, EASEConfig
 from recommender.ml.models.item_knn import ItemKNN
 from recommender.ml.models.popularity import Popularity
@@ -21,6 +21,7 @@ SHARES = (0.0, 0.1, 0.2, 0.3, 0.4, 0.5, 0.65, 0.8, 1.0, 1.3)
 USUAL = {"transitions": 0.15, "neighbors": 0.3, "content": 0.0, "popularity": 0.0}
 NEW_SHARES = (0.0, 0.25, 0.5, 1.0)  # of content, for items that nobody has touched
 NEW_USUAL = 0.5
+CONTENT_TRACE = 0.1  # of popularity in content: it is a member of its own
 
 
 @dataclass(frozen=True)
@@ -71,7 +72,7 @@ class Hybrid(Transformer):
         models = {
             "transitions": Slit(threads=self.threads),
             "neighbors": neighbors,
-            "content": Content(),
+            "content": Content(ContentConfig(popularity_weight=CONTENT_TRACE)),
             "popularity": Popularity(),
         }
         members = {}
