@@ -18,6 +18,7 @@ from recommender.catalog.text import text_hash
 from recommender.errors import BadData, Missing
 
 LIKED_SHARE = 0.75  # of a rating scale, its ends being 0 and 1: four of one to five stars
+MOST_EXPLORATION = 0.02  # share of the best lists' worth
 DEFAULT_OPTIONS: Mapping[str, Mapping[str, Any]] = {
     "films": {"filters": ["categories", "language", "country", "year"]},
     "shop": {"filters": ["categories", "price"], "rating_min": 1.0, "rating_step": 1.0},
@@ -101,6 +102,19 @@ def create_catalog(
         created_at=clock.now(),
         **fields,
     )
+
+
+def set_exploration(*, catalog: Catalog, target: float) -> None:
+    """Set what drawing lists may cost, as a share of the best list's worth; 0 draws nothing.
+
+    Raises: BadData below 0 or above 2 %, where exploring would hurt people more than it tells.
+    """
+    if not 0 <= target <= MOST_EXPLORATION:
+        raise BadData(
+            _("Exploring may cost 0 to %(most)s %%; %(target)s %% is not.")
+            % {"most": f"{100 * MOST_EXPLORATION:g}", "target": f"{100 * target:g}"}
+        )
+    Catalog.objects.filter(pk=catalog.pk).update(exploration_target=target)
 
 
 @transaction.atomic

@@ -9,6 +9,7 @@ from recommender.dashboard import (
     views_jobs,
     views_models,
     views_overview,
+    views_pipeline,
     views_search,
 )
 
@@ -36,6 +37,8 @@ urlpatterns = [
     path("jobs/<int:run_id>/status/", views_jobs.status, name="run_status"),
     path("jobs/<int:run_id>/cancel/", views_jobs.cancel, name="cancel"),
     path("jobs/<int:run_id>/retry/", views_jobs.retry, name="retry"),
+    path("pipeline/", views_pipeline.pipeline, name="pipeline"),
+    path("pipeline/exploration/", views_pipeline.explore, name="explore"),
     path("inspect/", views_data.inspect, name="inspect"),
     path("data/", views_data.data, name="data"),
     path("data/events/", views_data.events, name="events"),

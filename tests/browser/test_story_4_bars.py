@@ -51,6 +51,7 @@ PAGES: dict[str, tuple[str | None, str]] = {
     "jobs": ("operator", "/ops/jobs/"),
     "run": ("operator", "{run}"),
     "retrain": ("operator", "/ops/jobs/new/"),
+    "pipeline": ("operator", "/ops/pipeline/"),
     "inspect": ("operator", "/ops/inspect/?user=1&item=50&a=v1&b=v2"),
     "data": ("operator", "/ops/data/"),
     "events": ("operator", "/ops/data/events/"),

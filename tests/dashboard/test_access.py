@@ -17,6 +17,7 @@ READ = [
     "/ops/models/2/",
     "/ops/models/compare/",
     "/ops/jobs/",
+    "/ops/pipeline/",
     "/ops/inspect/",
     "/ops/data/",
     "/ops/data/events/",
@@ -27,6 +28,7 @@ ACT = [
     "/ops/models/1/discard/",
     "/ops/models/roll-back/",
     "/ops/jobs/new/",
+    "/ops/pipeline/exploration/",
     "/ops/keys/",
     "/ops/keys/1/revoke/",
 ]
