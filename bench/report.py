@@ -59,6 +59,9 @@ def section(
     if any(name.startswith("late-") for name in judged):
         parts.append(_staleness(kept, judged))
     parts.append(_settings(kept, found))
+    missing = [row.label for row in rows if row.name not in found]
+    if missing:
+        parts.append(f"Not run: {'; '.join(missing)}.\n")
     return "\n".join(part for part in parts if part)
 
 

@@ -57,6 +57,15 @@ def test_a_section_holds_figures_intervals_costs_and_what_is_read(judged, tmp_pa
     assert "| nothing new | 250.0 |" in peer
     assert "tuning: none at all" in text
     assert "Largest difference from ir-measures:" in text
+    assert "Not run" not in text
+
+
+def test_rows_that_were_not_run_are_named(judged, tmp_path):
+    task, rows, found = judged
+    absent = Entry("absent", "Absent peer", "peer", "nothing", {})
+    assert "Not run: Absent peer." in report.section(
+        task, [*rows, absent], found, tmp_path / "runs"
+    )
 
 
 def test_staleness_divides_the_fresh_figure_by_that_with_most_events_hidden(judged, tmp_path):
