@@ -28,7 +28,14 @@ from recommender.serve.evidence import Fact
 from recommender.serve.guesses import guesses
 from recommender.serve.lists import chance_of, first_page, next_page, personal_list, slot_for
 from recommender.serve.policy import POLICY
-from recommender.serve.reasons import Reasoner, carried_by, fact_reason, insight_into
+from recommender.serve.reasons import (
+    Insight,
+    Reasoner,
+    carried_by,
+    explained_ids,
+    fact_reason,
+    insight_into,
+)
 from recommender.serve.scene import Scene, open_scene
 
 MOST_TRIED = 8  # newest likes looked at for a "because" row; each costs one scoring
@@ -49,8 +56,9 @@ def home(request: ListRequest) -> HomePage:
     """Answer all rows of home and log them as one slate."""
     scene = open_scene(replace(request, surface="home"))
     base = drawn(scene, ranked_for(scene, POLICY.row_length), POLICY.row_length)
-    rows = list(_without_repeats(_rows(scene, base)))
-    slots = _slots(scene, base, rows)
+    full = list(_rows(scene, base))
+    rows = list(_without_repeats(full))
+    slots = _slots(scene, base, rows, _insight(scene, base, full))
     logged = show(Decision(scene=scene, ranked=_whole(base, slots), slots=slots, layout="rows"))
     return HomePage(
         slate_id=logged.slate_id,
@@ -135,7 +143,8 @@ def _open_likeness(scene: Scene, base: Ranked, scores: Scores, at: int) -> NDArr
     likeness = np.array(served.model.scorer.similar(number), np.float32)
     rows = served.rows(scene.table)
     likeness[(rows < 0) | ~scene.is_open[rows]] = -np.inf
-    above = served.model.item_numbers(base.ids[: POLICY.row_length])  # stand in the row above
+    # What stands in the row above, as far as another draw would put it there too.
+    above = served.model.item_numbers((base.undrawn or base).ids[: POLICY.row_length])
     likeness[above] = -np.inf
     return likeness
 
@@ -167,7 +176,7 @@ def _drawn(scene: Scene, pool: NDArray[np.int64]) -> Ranked:
     return Ranked(pool[order], np.zeros(count, np.float32), "e" * count, "exploring")
 
 
-def _without_repeats(rows: Iterator[Row]) -> Iterator[Row]:
+def _without_repeats(rows: list[Row]) -> Iterator[Row]:
     """Cut each row to its places, leaving out what stands above; empty rows go."""
     shown = np.zeros(0, np.int64)
     for row in rows:
@@ -186,12 +195,20 @@ def _without_repeats(rows: Iterator[Row]) -> Iterator[Row]:
         yield replace(row, ranked=ranked, pool_size=len(left) if row.kind == "exploring" else 0)
 
 
-def _slots(scene: Scene, base: Ranked, rows: list[Row]) -> list[Slot]:
-    """Lay the rows out; the reasons of all personal rows come from one batch."""
+def _insight(scene: Scene, base: Ranked, rows: list[Row]) -> Insight | None:
+    """Look into all personal rows in one batch, before any is cut: the same at the next draw."""
+    own = [
+        explained_ids(row.ranked, row.ranked.ids[: POLICY.row_length])
+        for row in rows
+        if row.ranked.is_personalized
+    ]
+    return insight_into(base.personal or scene.scores, np.concatenate(own)) if own else None
+
+
+def _slots(scene: Scene, base: Ranked, rows: list[Row], insight: Insight | None) -> list[Slot]:
+    """Lay the rows out."""
     scores = base.personal or scene.scores
     ids = [row.ranked.ids for row in rows]
-    own = [row.ranked.ids for row in rows if row.ranked.is_personalized]
-    insight = insight_into(scores, np.concatenate(own)) if own else None
     guessed = guesses(scores, np.concatenate(ids)) if ids else {}
     slots: list[Slot] = []
     for number, row in enumerate(rows, start=1):

@@ -23,7 +23,7 @@ from recommender.serve.decisions import Decision, Slot, show
 from recommender.serve.drawing import drawn
 from recommender.serve.guesses import guesses
 from recommender.serve.policy import POLICY
-from recommender.serve.reasons import Reasoner, insight_into
+from recommender.serve.reasons import Reasoner, explained_ids, insight_into
 from recommender.serve.scene import Scene, open_scene
 
 
@@ -113,7 +113,8 @@ def slots_for(
 ) -> list[Slot]:
     """Put items on consecutive places of one row, each with its reasons."""
     scores = ranked.personal or scene.scores
-    insight = insight_into(scores if ranked.is_personalized else None, ids)
+    explained = explained_ids(ranked, ids)
+    insight = insight_into(scores if ranked.is_personalized else None, explained)
     reasoner = Reasoner(scene, ranked, insight, query=query)
     guessed = guesses(scores, ids)
     at = {int(pk): place for place, pk in enumerate(ranked.ids)}

@@ -63,6 +63,18 @@ def insight_into(scores: Scores | None, ids: NDArray[np.int64]) -> Insight | Non
     return _insights.get(key, lambda: _look(scores, ids))
 
 
+def explained_ids(ranked: Ranked, ids: NDArray[np.int64]) -> NDArray[np.int64]:
+    """Return the items to look into for a list that shows `ids`.
+
+    Of a drawn list all that the model put up: the next draw shows others of them, and looking
+    costs the same for one item as for all, so that it is done once for a person's evidence.
+    """
+    if ranked.drawn is None:
+        return ids
+    is_models = np.array([letter == "m" for letter in ranked.drawn.letters])
+    return np.sort(ranked.drawn.pool[is_models])
+
+
 def _look(scores: Scores, ids: NDArray[np.int64]) -> Insight:
     model = scores.served.model
     ids = ids[model.item_numbers(ids) > 0]

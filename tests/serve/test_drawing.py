@@ -8,7 +8,7 @@ import pytest
 from recommender.collect.models import Impression, Slate
 from recommender.ml.placement import marginals
 from recommender.ml.policy import Mixture, prefix_probabilities
-from recommender.serve import budget, drawing, services
+from recommender.serve import budget, drawing, reasons, services
 from recommender.serve.drawn import replayed
 from tests import factories
 from tests.api.conftest import assert_conforms, key_for
@@ -225,3 +225,18 @@ def test_a_drawn_list_can_be_audited_place_by_place(drawing_world: World):
     for one in slate["items"]:
         assert slate["eps"] / len(slate["candidates"]) * 0.999 <= one["p_marginal"] <= 1
         assert one["p_marginal"] <= one["p_included"] <= 1 + 1e-9
+
+
+@pytest.mark.parametrize("ask", ["recommend", "home"])
+def test_events_are_left_out_once_however_often_a_list_is_drawn(
+    drawing_world: World, monkeypatch, ask: str
+):
+    looked = []
+    look = reasons.leave_one_out
+    monkeypatch.setattr(
+        reasons, "leave_one_out", lambda *given: looked.append(given) or look(*given)
+    )
+    user = drawing_world.user(0, 1)
+    for _ in range(6):
+        getattr(services, ask)(drawing_world.ask(user, limit=8))
+    assert len(looked) == 1
